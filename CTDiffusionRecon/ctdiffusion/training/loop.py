@@ -1,0 +1,187 @@
+"""The training loop: EMA, cosine schedule, exact resume, one process or `torchrun` unchanged.
+
+Needs torch and numpy only, so that a bare GPU machine can train from a cache.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader, Dataset, Subset
+
+Batch = dict[str, Tensor]
+LossFunction = Callable[[nn.Module, Batch, torch.Generator], Tensor]
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """How to train. `minutes` (0: no limit) shortens the cosine schedule so that it ends with the time."""
+
+    steps: int
+    batch: int = 16
+    learning_rate: float = 6e-4
+    weight_decay: float = 1e-4
+    warmup: int = 200
+    ema_decay: float = 0.999
+    minutes: float = 0.0
+    checkpoint_minutes: float = 3.0
+    workers: int = 0
+    seed: int = 0
+
+
+class Averager:
+    """Exponential moving average of a network's state with a warm-up, min(decay, (1 + n) / (10 + n))."""
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.state = {name: value.detach().clone() for name, value in network.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, step: int) -> None:
+        weight = 1.0 - min(self.decay, (1.0 + step) / (10.0 + step))
+        for name, value in network.state_dict().items():
+            self.state[name].lerp_(value, weight)
+
+
+def train(
+    network: nn.Module,
+    dataset: Dataset[Batch],
+    loss_function: LossFunction,
+    settings: LoopSettings,
+    folder: Path,
+    resume: bool = False,
+    report: Callable[[str], None] = print,
+) -> dict[str, Tensor]:
+    """Train `network` in place and return its averaged state.
+
+    Example `i` of the data set is used exactly once, at step `i // (batch * processes)`; together with the saved
+    generator state that makes an interrupted and resumed run equal to an unbroken one on the CPU.
+
+    Args:
+        dataset: at least steps x batch x processes examples, each a function of its index.
+        loss_function: (network, batch, generator) -> scalar loss.
+        folder: holds `checkpoint.pt` and `log.csv`.
+        resume: go on from `folder/checkpoint.pt`.
+
+    Raises:
+        FileNotFoundError: resume without a checkpoint.
+    """
+    rank, processes = _join_processes()
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if torch.cuda.is_available() else torch.device("cpu")
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = torch.optim.AdamW(
+        network.parameters(), settings.learning_rate, betas=(0.9, 0.99), weight_decay=settings.weight_decay
+    )
+    averager = Averager(network, settings.ema_decay)
+    generator = torch.Generator(device).manual_seed(settings.seed + rank)
+    step, elapsed = 0, 0.0
+    path = folder / "checkpoint.pt"
+    folder.mkdir(parents=True, exist_ok=True)
+    if resume:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        network.load_state_dict(saved["network"])
+        optimiser.load_state_dict(saved["optimiser"])
+        averager.state = {name: value.to(device) for name, value in saved["average"].items()}
+        step, elapsed = int(saved["step"]), float(saved["elapsed"])
+        generator.set_state(saved["generator"])
+    model: nn.Module = DistributedDataParallel(network) if processes > 1 else network
+    network.train()
+
+    started = saved_at = time.monotonic()
+    running = math.nan
+    batches = _batches(dataset, settings, step, rank, processes)
+    while True:
+        now = time.monotonic()
+        spent = elapsed + now - started
+        progress = max(step / settings.steps, spent / (60.0 * settings.minutes) if settings.minutes else 0.0)
+        if progress >= 1.0:
+            break
+        rate = settings.learning_rate * min(1.0, (step + 1) / settings.warmup) * 0.5 * (1 + math.cos(math.pi * progress))
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        batch = {name: value.to(device, non_blocking=True) for name, value in next(batches).items()}
+        with torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda"):
+            loss = loss_function(model, batch, generator)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        averager.update(network, step)
+        step += 1
+        value = float(loss.detach())
+        running = value if math.isnan(running) else 0.98 * running + 0.02 * value
+        if rank == 0 and step % 100 == 0:
+            _log(folder / "log.csv", step, spent, running, rate)
+            report(f"step {step}  {spent / 60:.1f} min  loss {running:.4f}  rate {rate:.2e}")
+        if rank == 0 and now - saved_at > 60.0 * settings.checkpoint_minutes:
+            _save(path, network, optimiser, averager, step, spent, generator)
+            saved_at = now
+    if rank == 0:
+        _save(path, network, optimiser, averager, step, elapsed + time.monotonic() - started, generator)
+    return {name: value.cpu() for name, value in averager.state.items()}
+
+
+def _join_processes() -> tuple[int, int]:
+    """(rank, process count); joins the group that `torchrun` announces through the environment."""
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if processes > 1 and not torch.distributed.is_initialized():
+        torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    return int(os.environ.get("RANK", "0")), processes
+
+
+def _batches(
+    dataset: Dataset[Batch], settings: LoopSettings, step: int, rank: int, processes: int
+) -> Iterator[Batch]:
+    """Batches from `step` on; process `rank` takes every `processes`-th example."""
+    first = step * settings.batch * processes + rank
+    count = (settings.steps - step) * settings.batch
+    indices = range(first, first + count * processes, processes)
+    loader = DataLoader(
+        Subset(dataset, indices),
+        batch_size=settings.batch,
+        num_workers=settings.workers,
+        pin_memory=torch.cuda.is_available(),
+    )
+    return iter(loader)
+
+
+def _log(path: Path, step: int, spent: float, loss: float, rate: float) -> None:
+    new = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        if new:
+            writer.writerow(["step", "seconds", "loss", "learning_rate"])
+        writer.writerow([step, f"{spent:.1f}", f"{loss:.6f}", f"{rate:.3e}"])
+
+
+def _save(
+    path: Path,
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    averager: Averager,
+    step: int,
+    elapsed: float,
+    generator: torch.Generator,
+) -> None:
+    """Write the checkpoint beside the old one and swap them, so that a kill leaves one of the two whole."""
+    content: dict[str, Any] = {
+        "network": network.state_dict(),
+        "optimiser": optimiser.state_dict(),
+        "average": averager.state,
+        "step": step,
+        "elapsed": elapsed,
+        "generator": generator.get_state(),
+    }
+    temporary = path.with_suffix(".tmp")
+    torch.save(content, temporary)
+    temporary.replace(path)
