@@ -1,0 +1,80 @@
+"""One call that chooses the projector for a geometry, a grid and a device."""
+
+from __future__ import annotations
+
+import torch
+
+from ..geometry import ConeBeam, FanBeam, Geometry, Grid, ParallelBeam
+from .base import LinearOperator
+from .compiled import has_numba
+from .joseph import BYTES_PER_ENTRY, entries
+from .ladder import out_of_memory
+from .matrixfree import MatrixFree
+from .rays import rays_of
+from .slice_projector import SliceProjector
+from .sparse import NumbaSparse, TorchSparse
+from .stack import StackOperator
+
+STACK_BACKENDS = ("csr", "torch", "matrixfree", "torch-radon")
+CONE_BACKENDS = ("cone", "torch", "diffct", "torch-radon")
+
+
+def make_operator(
+    geometry: Geometry,
+    grid: Grid,
+    device: torch.device | str = "cpu",
+    backend: str = "auto",
+    memory_limit: int = 1_000_000_000,
+) -> LinearOperator:
+    """The projector of `geometry` on `grid`.
+
+    Args:
+        geometry: the scan.
+        grid: the voxel grid.
+        device: where the projector computes; input on another device is brought there and the result back.
+        backend: "auto", or one of csr, torch, matrixfree (parallel and fan), cone, torch, diffct (cone), torch-radon.
+        memory_limit: bytes that a stored matrix and its transpose may take on the CPU; above it the coefficients are
+            computed on the fly.
+
+    Raises:
+        ValueError: a back end that does not exist, does not fit the geometry or is not installed; a geometry whose
+            source passes through the volume.
+    """
+    device = torch.device(device)
+    geometry.check(grid)  # raises where the source is inside; its warnings are for whoever reports to the user
+    known = STACK_BACKENDS if geometry.is_stack else CONE_BACKENDS
+    if backend not in ("auto", *known):
+        names = ", ".join(("auto", *known))
+        raise ValueError(f"backend: {backend!r} does not project {geometry.kind} beams (known: {names})")
+    if isinstance(geometry, ConeBeam):
+        raise ValueError("cone beams: not yet")
+    return _stack_operator(geometry, grid, device, backend, memory_limit)
+
+
+def _stack_operator(
+    geometry: ParallelBeam | FanBeam, grid: Grid, device: torch.device, backend: str, memory_limit: int
+) -> LinearOperator:
+    if backend == "auto":
+        backend = "torch" if device.type == "cuda" or not has_numba() else "csr"
+        if backend == "csr" and entries(rays_of(geometry), grid) * BYTES_PER_ENTRY > memory_limit:
+            backend = "matrixfree"
+    if backend in ("csr", "matrixfree") and not has_numba():
+        raise ValueError(f"backend: {backend!r} needs numba, which is not installed (pip install numba)")
+    if backend == "csr":
+        return StackOperator(geometry, grid, NumbaSparse(geometry, grid), lambda: MatrixFree(geometry, grid))
+    if backend == "matrixfree":
+        return StackOperator(geometry, grid, MatrixFree(geometry, grid))
+
+    def on_cpu() -> SliceProjector:
+        if has_numba():
+            return MatrixFree(geometry, grid)
+        return TorchSparse(geometry, grid, torch.device("cpu"))
+
+    # Sparse matrices live on the CPU and on CUDA only.
+    place = device if device.type == "cuda" else torch.device("cpu")
+    try:
+        return StackOperator(geometry, grid, TorchSparse(geometry, grid, place), on_cpu)
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error) or place.type == "cpu":
+            raise
+        return StackOperator(geometry, grid, on_cpu())

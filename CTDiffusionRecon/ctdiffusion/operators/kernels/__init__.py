@@ -1,0 +1,1 @@
+"""numba kernels. Import these modules only where `operators.compiled.has_numba()` is true."""

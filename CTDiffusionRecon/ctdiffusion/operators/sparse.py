@@ -1,0 +1,88 @@
+"""Back ends that store the Joseph matrix: numba on the CPU, torch anywhere."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..geometry import FanBeam, Grid, ParallelBeam
+from .compiled import pieces_of_work
+from .joseph import SparseMatrix, joseph_matrices
+from .rays import rays_of
+
+# Image rows per band of the forward product: with 16, what neighbouring rays share stays in the cache.
+BAND_ROWS = 16
+
+
+class NumbaSparse:
+    """A and A' in memory, multiplied by numba kernels. float32, CPU."""
+
+    name = "csr"
+    device = torch.device("cpu")
+    dtype = torch.float32
+
+    def __init__(self, geometry: ParallelBeam | FanBeam, grid: Grid) -> None:
+        self._matrix, self._transpose = joseph_matrices(rays_of(geometry), grid)
+        self._band = BAND_ROWS * grid.shape[2]
+
+    def apply(self, x: Tensor) -> Tensor:
+        return _multiply(self._matrix, x, self._band)
+
+    def transpose(self, y: Tensor) -> Tensor:
+        # The rays of a pixel are spread over all views: nothing to gain from bands.
+        return _multiply(self._transpose, y, self._transpose.shape[1])
+
+
+def _multiply(matrix: SparseMatrix, x: Tensor, band: int) -> Tensor:
+    from .kernels.spmm import multiply
+
+    out: NDArray[np.float32] = np.empty((matrix.shape[0], x.shape[1]), np.float32)
+    multiply(matrix.indptr, matrix.indices, matrix.values, x.numpy(), out, band, pieces_of_work())
+    return torch.from_numpy(out)
+
+
+class TorchSparse:
+    """A and A' as torch CSR tensors, on the CPU or a CUDA device, in float32 or float64."""
+
+    name = "torch"
+
+    def __init__(
+        self,
+        geometry: ParallelBeam | FanBeam,
+        grid: Grid,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.device, self.dtype = device, dtype
+        scalar = np.float64 if dtype == torch.float64 else np.float32
+        matrix, transpose = joseph_matrices(rays_of(geometry), grid, scalar)
+        self._matrix, self._transpose = _csr_tensor(matrix, device), _csr_tensor(transpose, device)
+
+    def apply(self, x: Tensor) -> Tensor:
+        return _product(self._matrix, x)
+
+    def transpose(self, y: Tensor) -> Tensor:
+        return _product(self._transpose, y)
+
+
+def _csr_tensor(matrix: SparseMatrix, device: torch.device) -> Tensor:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support")
+        return torch.sparse_csr_tensor(
+            torch.from_numpy(matrix.indptr),
+            torch.from_numpy(matrix.indices),
+            torch.from_numpy(matrix.values),
+            size=matrix.shape,
+            check_invariants=False,
+        ).to(device)
+
+
+def _product(matrix: Tensor, x: Tensor) -> Tensor:
+    if x.device.type == "cpu" and not torch.backends.mkl.is_available():  # type: ignore[no-untyped-call]
+        # The plain product of CSR matrices needs MKL on the CPU; the reducing one is a kernel of torch's own.
+        return torch.sparse.mm(matrix, x, "sum")  # type: ignore[no-any-return]
+    return matrix @ x
