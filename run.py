@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """From a fresh clone to a result in one command; nothing but a Python 3.10-3.13 is needed.
 
-    python3 run.py demo [--full] [--output FOLDER]   reconstruct the shipped chest CT and compare the methods
-    python3 run.py test [pytest arguments]           ruff, mypy and the whole test suite
+    python3 run.py demo [FOLDER] [--full]   reconstruct the shipped chest CT and compare the methods
+    python3 run.py test [pytest arguments]  ruff, mypy and the whole test suite
 
 Both create `.venv` beside this file and install the pinned requirements there; a later call installs nothing again.
 """
@@ -208,7 +208,7 @@ def call(command: list[str], **variables: str) -> int:
 
 
 def demo(environment: Environment, arguments: list[str]) -> int:
-    """Reconstruct the sample into ./demo (or --output)."""
+    """Reconstruct the sample into ./demo or the folder that is named."""
     return call([str(environment.python), "-m", "ctdiffusion.demo", *arguments])
 
 
