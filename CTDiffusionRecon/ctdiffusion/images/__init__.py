@@ -1,0 +1,1 @@
+"""Image files: what is checked before a voxel is trusted."""
