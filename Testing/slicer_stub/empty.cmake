@@ -1,0 +1,1 @@
+# Stands for the files of Slicer that the extension includes.
