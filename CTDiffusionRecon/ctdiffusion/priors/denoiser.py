@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
 from torch import Tensor, nn
 
 # Slice-spacing labels a triplet prior is trained with: the index step between its three slices. 0 means the same

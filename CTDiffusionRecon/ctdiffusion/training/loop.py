@@ -5,7 +5,6 @@ Needs torch and numpy only, so that a bare GPU machine can train from a cache.
 
 from __future__ import annotations
 
-import csv
 import math
 import os
 import time
@@ -18,6 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset, Subset
+
+from .log import TrainingLog
 
 Batch = dict[str, Tensor]
 LossFunction = Callable[[nn.Module, Batch, torch.Generator], Tensor]
@@ -77,7 +78,7 @@ def train(
         FileNotFoundError: resume without a checkpoint.
     """
     rank, processes = _join_processes()
-    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0))) if torch.cuda.is_available() else torch.device("cpu")
+    device = _device()
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(
         network.parameters(), settings.learning_rate, betas=(0.9, 0.99), weight_decay=settings.weight_decay
@@ -96,6 +97,7 @@ def train(
         generator.set_state(saved["generator"])
     model: nn.Module = DistributedDataParallel(network) if processes > 1 else network
     network.train()
+    log = TrainingLog(folder) if rank == 0 else None
 
     started = saved_at = time.monotonic()
     running = math.nan
@@ -106,7 +108,8 @@ def train(
         progress = max(step / settings.steps, spent / (60.0 * settings.minutes) if settings.minutes else 0.0)
         if progress >= 1.0:
             break
-        rate = settings.learning_rate * min(1.0, (step + 1) / settings.warmup) * 0.5 * (1 + math.cos(math.pi * progress))
+        warm = min(1.0, (step + 1) / settings.warmup)
+        rate = settings.learning_rate * warm * 0.5 * (1.0 + math.cos(math.pi * progress))
         for group in optimiser.param_groups:
             group["lr"] = rate
         batch = {name: value.to(device, non_blocking=True) for name, value in next(batches).items()}
@@ -120,8 +123,8 @@ def train(
         step += 1
         value = float(loss.detach())
         running = value if math.isnan(running) else 0.98 * running + 0.02 * value
-        if rank == 0 and step % 100 == 0:
-            _log(folder / "log.csv", step, spent, running, rate)
+        if log is not None and step % 100 == 0:
+            log.write(step, spent, running, rate)
             report(f"step {step}  {spent / 60:.1f} min  loss {running:.4f}  rate {rate:.2e}")
         if rank == 0 and now - saved_at > 60.0 * settings.checkpoint_minutes:
             _save(path, network, optimiser, averager, step, spent, generator)
@@ -129,6 +132,12 @@ def train(
     if rank == 0:
         _save(path, network, optimiser, averager, step, elapsed + time.monotonic() - started, generator)
     return {name: value.cpu() for name, value in averager.state.items()}
+
+
+def _device() -> torch.device:
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device("cpu")
 
 
 def _join_processes() -> tuple[int, int]:
@@ -153,15 +162,6 @@ def _batches(
         pin_memory=torch.cuda.is_available(),
     )
     return iter(loader)
-
-
-def _log(path: Path, step: int, spent: float, loss: float, rate: float) -> None:
-    new = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        if new:
-            writer.writerow(["step", "seconds", "loss", "learning_rate"])
-        writer.writerow([step, f"{spent:.1f}", f"{loss:.6f}", f"{rate:.3e}"])
 
 
 def _save(

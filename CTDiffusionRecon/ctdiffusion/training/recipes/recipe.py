@@ -1,0 +1,39 @@
+"""What a recipe states: data, network, preconditioning and training settings of one triplet prior."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..loop import LoopSettings
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that defines a prior besides the images.
+
+    Attributes:
+        name: the recipe's and the pack's name.
+        network: class and arguments of the raw network, as `prior.json` keeps them.
+        hu_window: HU interval that maps to [0, 1].
+        sigma_data, mean: statistics of the training images in that range, for the EDM preconditioning.
+        spacings: pixel sizes in mm to train on.
+        crop: side of the square training crops in pixels.
+        held_out: share of slices, in whole patients, that never enters training.
+        settings: the loop's settings.
+        body_parts, training_data, licence, attribution: for the pack's metadata.
+    """
+
+    name: str
+    network: dict[str, Any]
+    hu_window: tuple[float, float]
+    sigma_data: float
+    mean: float
+    spacings: tuple[float, float]
+    crop: int
+    held_out: float
+    settings: LoopSettings
+    body_parts: tuple[str, ...]
+    training_data: tuple[str, ...]
+    licence: str
+    attribution: str
