@@ -7,6 +7,9 @@ import torch
 from ..geometry import ConeBeam, FanBeam, Geometry, Grid, ParallelBeam
 from .base import LinearOperator
 from .compiled import has_numba
+from .cone import ConeOperator
+from .cone_numba import NumbaCone
+from .cone_torch import TorchCone
 from .joseph import BYTES_PER_ENTRY, entries
 from .ladder import out_of_memory
 from .matrixfree import MatrixFree
@@ -47,7 +50,7 @@ def make_operator(
         names = ", ".join(("auto", *known))
         raise ValueError(f"backend: {backend!r} does not project {geometry.kind} beams (known: {names})")
     if isinstance(geometry, ConeBeam):
-        raise ValueError("cone beams: not yet")
+        return _cone_operator(geometry, grid, device, backend)
     return _stack_operator(geometry, grid, device, backend, memory_limit)
 
 
@@ -58,8 +61,8 @@ def _stack_operator(
         backend = "torch" if device.type == "cuda" or not has_numba() else "csr"
         if backend == "csr" and entries(rays_of(geometry), grid) * BYTES_PER_ENTRY > memory_limit:
             backend = "matrixfree"
-    if backend in ("csr", "matrixfree") and not has_numba():
-        raise ValueError(f"backend: {backend!r} needs numba, which is not installed (pip install numba)")
+    if backend in ("csr", "matrixfree"):
+        _require_numba(backend)
     if backend == "csr":
         return StackOperator(geometry, grid, NumbaSparse(geometry, grid), lambda: MatrixFree(geometry, grid))
     if backend == "matrixfree":
@@ -78,3 +81,17 @@ def _stack_operator(
         if not out_of_memory(error) or place.type == "cpu":
             raise
         return StackOperator(geometry, grid, on_cpu())
+
+
+def _cone_operator(geometry: ConeBeam, grid: Grid, device: torch.device, backend: str) -> LinearOperator:
+    if backend == "auto":
+        backend = "torch" if device.type == "cuda" or not has_numba() else "cone"
+    if backend == "cone":
+        _require_numba(backend)
+        return ConeOperator(geometry, grid, NumbaCone(geometry, grid))
+    return ConeOperator(geometry, grid, TorchCone(geometry, grid, device))
+
+
+def _require_numba(backend: str) -> None:
+    if not has_numba():
+        raise ValueError(f"backend: {backend!r} needs numba, which is not installed (pip install numba)")

@@ -14,9 +14,6 @@ from .compiled import pieces_of_work
 from .joseph import SparseMatrix, joseph_matrices
 from .rays import rays_of
 
-# Image rows per band of the forward product: with 16, what neighbouring rays share stays in the cache.
-BAND_ROWS = 16
-
 
 class NumbaSparse:
     """A and A' in memory, multiplied by numba kernels. float32, CPU."""
@@ -27,21 +24,19 @@ class NumbaSparse:
 
     def __init__(self, geometry: ParallelBeam | FanBeam, grid: Grid) -> None:
         self._matrix, self._transpose = joseph_matrices(rays_of(geometry), grid)
-        self._band = BAND_ROWS * grid.shape[2]
 
     def apply(self, x: Tensor) -> Tensor:
-        return _multiply(self._matrix, x, self._band)
+        return _multiply(self._matrix, x)
 
     def transpose(self, y: Tensor) -> Tensor:
-        # The rays of a pixel are spread over all views: nothing to gain from bands.
-        return _multiply(self._transpose, y, self._transpose.shape[1])
+        return _multiply(self._transpose, y)
 
 
-def _multiply(matrix: SparseMatrix, x: Tensor, band: int) -> Tensor:
+def _multiply(matrix: SparseMatrix, x: Tensor) -> Tensor:
     from .kernels.spmm import multiply
 
     out: NDArray[np.float32] = np.empty((matrix.shape[0], x.shape[1]), np.float32)
-    multiply(matrix.indptr, matrix.indices, matrix.values, x.numpy(), out, band, pieces_of_work())
+    multiply(matrix.indptr, matrix.indices, matrix.values, x.numpy(), out, pieces_of_work())
     return torch.from_numpy(out)
 
 

@@ -13,36 +13,34 @@ Int32 = NDArray[np.int32]
 
 
 @compiled(parallel=True)
-def multiply(indptr: Int32, indices: Int32, values: Float32, x: Float32, out: Float32, band: int, shares: int) -> None:
-    """`out = A x` for a CSR matrix with sorted columns and `x` `[column, slice]`.
-
-    The columns of A are walked in bands of `band`, all rows of a thread's share inside, so that the rows of `x` which
-    neighbouring rays have in common stay in the cache. `shares` is the number of pieces of work.
-    """
+def multiply(indptr: Int32, indices: Int32, values: Float32, x: Float32, out: Float32, shares: int) -> None:
+    """`out = A x` for a CSR matrix and `x` `[column, slice]`; `shares` is the number of pieces of work."""
     rows, width = out.shape
     for share in prange(shares):
-        low = share * rows // shares
-        high = (share + 1) * rows // shares
-        position = indptr[low:high].copy()
-        for row in range(low, high):
-            for s in range(width):
-                out[row, s] = 0.0
-        start = 0
-        while start < x.shape[0]:
-            start += band
-            for row in range(low, high):
-                k = position[row - low]
-                end = indptr[row + 1]
-                # Four at a time: the running sums are read and written once instead of four times.
-                while k + 3 < end and indices[k + 3] < start:
-                    a, b, c, d = indices[k], indices[k + 1], indices[k + 2], indices[k + 3]
-                    va, vb, vc, vd = values[k], values[k + 1], values[k + 2], values[k + 3]
-                    for s in range(width):
-                        out[row, s] += va * x[a, s] + vb * x[b, s] + vc * x[c, s] + vd * x[d, s]
-                    k += 4
-                while k < end and indices[k] < start:
-                    a, va = indices[k], values[k]
-                    for s in range(width):
-                        out[row, s] += va * x[a, s]
-                    k += 1
-                position[row - low] = k
+        total = np.empty(width, np.float32)
+        for row in range(share * rows // shares, (share + 1) * rows // shares):
+            k = indptr[row]
+            end = indptr[row + 1]
+            if width == 1:
+                alone = np.float32(0.0)
+                for i in range(k, end):
+                    alone += values[i] * x[indices[i], 0]
+                out[row, 0] = alone
+                continue
+            total[:] = 0.0
+            # Eight coefficients at a time: the running sums are read and written once instead of eight times.
+            while k + 7 < end:
+                xa, xb, xc, xd = x[indices[k]], x[indices[k + 1]], x[indices[k + 2]], x[indices[k + 3]]
+                xe, xf, xg, xh = x[indices[k + 4]], x[indices[k + 5]], x[indices[k + 6]], x[indices[k + 7]]
+                a, b, c, d = values[k], values[k + 1], values[k + 2], values[k + 3]
+                e, f, g, h = values[k + 4], values[k + 5], values[k + 6], values[k + 7]
+                for s in range(width):
+                    total[s] += a * xa[s] + b * xb[s] + c * xc[s] + d * xd[s]
+                    total[s] += e * xe[s] + f * xf[s] + g * xg[s] + h * xh[s]
+                k += 8
+            while k < end:
+                xa, a = x[indices[k]], values[k]
+                for s in range(width):
+                    total[s] += a * xa[s]
+                k += 1
+            out[row] = total
