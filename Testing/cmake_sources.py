@@ -1,7 +1,7 @@
 """Compare the Python files listed in CTDiffusionRecon/CMakeLists.txt with those that exist.
 
-    python Testing/cmake_sources.py            say what is missing and what is listed in vain (exit status 1)
-    python Testing/cmake_sources.py --write    correct the list
+python Testing/cmake_sources.py            say what is missing and what is listed in vain (exit status 1)
+python Testing/cmake_sources.py --write    correct the list
 """
 
 from __future__ import annotations
