@@ -8,6 +8,7 @@ from ..geometry import ConeBeam, FanBeam, Geometry, Grid, ParallelBeam
 from .base import LinearOperator
 from .compiled import has_numba
 from .cone import ConeOperator
+from .cone_cuda import DiffctCone, has_diffct
 from .cone_numba import NumbaCone
 from .cone_torch import TorchCone
 from .joseph import BYTES_PER_ENTRY, entries
@@ -17,6 +18,7 @@ from .rays import rays_of
 from .slice_projector import SliceProjector
 from .sparse import NumbaSparse, TorchSparse
 from .stack import StackOperator
+from .torch_radon import TorchRadonOperator
 
 STACK_BACKENDS = ("csr", "torch", "matrixfree", "torch-radon")
 CONE_BACKENDS = ("cone", "torch", "diffct", "torch-radon")
@@ -49,6 +51,8 @@ def make_operator(
     if backend not in ("auto", *known):
         names = ", ".join(("auto", *known))
         raise ValueError(f"backend: {backend!r} does not project {geometry.kind} beams (known: {names})")
+    if backend == "torch-radon":
+        return TorchRadonOperator(geometry, grid, device)
     if isinstance(geometry, ConeBeam):
         return _cone_operator(geometry, grid, device, backend)
     return _stack_operator(geometry, grid, device, backend, memory_limit)
@@ -85,10 +89,14 @@ def _stack_operator(
 
 def _cone_operator(geometry: ConeBeam, grid: Grid, device: torch.device, backend: str) -> LinearOperator:
     if backend == "auto":
-        backend = "torch" if device.type == "cuda" or not has_numba() else "cone"
+        backend = "cone" if has_numba() else "torch"
+        if device.type == "cuda":
+            backend = "diffct" if has_diffct() else "torch"
     if backend == "cone":
         _require_numba(backend)
         return ConeOperator(geometry, grid, NumbaCone(geometry, grid))
+    if backend == "diffct":
+        return ConeOperator(geometry, grid, DiffctCone(geometry, grid, device))
     return ConeOperator(geometry, grid, TorchCone(geometry, grid, device))
 
 

@@ -46,7 +46,6 @@ def _with_numba(q: Tensor, geometry: ConeBeam, grid: Grid) -> Tensor:
 
 
 def _with_torch(q: Tensor, geometry: ConeBeam, grid: Grid) -> Tensor:
-    slices, rows, columns = grid.shape
     x, y, z = (_axis(n, s, c, q) for n, s, c in zip(grid.shape[::-1], grid.spacing[::-1], grid.centre, strict=True))
     x, y = x[None, :], y[:, None]
     first_u, first_v = geometry.column_positions()[0], geometry.row_positions()[0]
@@ -59,7 +58,7 @@ def _with_torch(q: Tensor, geometry: ConeBeam, grid: Grid) -> Tensor:
         scale = geometry.source_to_detector / along
         u = (((x * cos + y * sin) * scale - first_u) / geometry.column_spacing + 1.0) * 2.0 / (geometry.columns + 1)
         weight = (geometry.source_to_isocentre / along) ** 2
-        for k in range(slices):
+        for k in range(grid.shape[0]):
             v = ((z[k] * scale - first_v) / geometry.row_spacing + 1.0) * 2.0 / (geometry.rows + 1)
             where = torch.stack([u - 1.0, v - 1.0], dim=-1)[None]
             sampled = torch.nn.functional.grid_sample(padded[None, None, view], where, align_corners=True)

@@ -5,8 +5,8 @@ one detector column share their track through the slice plane, along which z is 
 columns of voxels across the track once and then serves every detector row.
 
 `scan` is float64: source to isocentre, source to detector, first column, column spacing, first row, row spacing.
-`frame` is float64: x of column 0, y of row 0, z of slice 0, column spacing, row spacing, slice spacing. `turn` holds the
-cosines and sines of the views. Lengths in mm.
+`frame` is float64: x of column 0, y of row 0, z of slice 0, column spacing, row spacing, slice spacing. `turn` holds
+the cosines and sines of the views. Lengths in mm.
 """
 
 from __future__ import annotations
