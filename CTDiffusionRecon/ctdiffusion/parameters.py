@@ -1,4 +1,4 @@
-"""Typed, ranged parameters as dataclass fields: one declaration serves command line, job file, panel and documentation."""
+"""Typed, ranged parameters as dataclass fields: declared once for command line, job file, panel and documentation."""
 
 from __future__ import annotations
 
@@ -69,6 +69,16 @@ def from_mapping(owner: type[T], values: Mapping[str, Any], where: str) -> T:
     return owner(**checked)
 
 
+def validate(owner: Any, where: str) -> None:
+    """Hold the values of a parameter dataclass against its own declaration, for `__post_init__`.
+
+    Raises:
+        ValueError: a wrong type, a non-finite number or a value out of range; the text names `where` and it.
+    """
+    for info in describe(type(owner)):
+        _checked(getattr(owner, info.name), info, where)
+
+
 def _info(item: Field[Any], hint: Any) -> ParameterInfo:
     arguments = typing.get_args(hint)
     optional = isinstance(hint, types.UnionType) and type(None) in arguments
@@ -92,6 +102,7 @@ def _checked(value: Any, info: ParameterInfo, where: str) -> Any:
         raise ValueError(f"{label}: must be finite, got {value!r}")
     if info.choices and value not in info.choices:
         raise ValueError(f"{label}: must be one of {', '.join(info.choices)}, got {value!r}")
-    if (info.low is not None and value < info.low) or (info.high is not None and value > info.high):
+    number: Any = value
+    if (info.low is not None and number < info.low) or (info.high is not None and number > info.high):
         raise ValueError(f"{label}: must lie in [{info.low}, {info.high}] {info.unit}".rstrip() + f", got {value!r}")
     return value

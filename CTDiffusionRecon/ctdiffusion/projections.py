@@ -25,6 +25,7 @@ class Projections:
         noise_free: true where simulation added no noise.
         scale: HU scale of the beam.
         first_slice: absolute index of the first slice in the volume they belong to.
+        notes: what a reader of a result made from them has to know (same-grid simulation, starved rays).
     """
 
     data: Tensor
@@ -34,6 +35,7 @@ class Projections:
     noise_free: bool = False
     scale: AttenuationScale = AttenuationScale()
     first_slice: int = 0
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.data.ndim != 3:
