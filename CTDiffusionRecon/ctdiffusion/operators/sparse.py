@@ -35,9 +35,14 @@ class NumbaSparse:
 def _multiply(matrix: SparseMatrix, x: Tensor) -> Tensor:
     from .kernels.spmm import multiply
 
+    alone = x.shape[1] == 1
+    if alone:
+        # A slice must come out with the same bits alone as among others (contract C6); with one column the compiler
+        # would vectorise the sum over the coefficients instead, in another order.
+        x = x.expand(-1, 2).contiguous()
     out: NDArray[np.float32] = np.empty((matrix.shape[0], x.shape[1]), np.float32)
     multiply(matrix.indptr, matrix.indices, matrix.values, x.numpy(), out, pieces_of_work())
-    return torch.from_numpy(out)
+    return torch.from_numpy(out[:, :1].copy() if alone else out)
 
 
 class TorchSparse:

@@ -21,12 +21,6 @@ def multiply(indptr: Int32, indices: Int32, values: Float32, x: Float32, out: Fl
         for row in range(share * rows // shares, (share + 1) * rows // shares):
             k = indptr[row]
             end = indptr[row + 1]
-            if width == 1:
-                alone = np.float32(0.0)
-                for i in range(k, end):
-                    alone += values[i] * x[indices[i], 0]
-                out[row, 0] = alone
-                continue
             total[:] = 0.0
             # Eight coefficients at a time: the running sums are read and written once instead of eight times.
             while k + 7 < end:
