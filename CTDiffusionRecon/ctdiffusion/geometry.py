@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
+from itertools import pairwise
 from typing import Any, ClassVar
 
 FULL_TURN = 2.0 * math.pi
@@ -93,7 +94,7 @@ def _checked_angles(angles: Iterable[float]) -> tuple[float, ...]:
             f"({FULL_TURN:.4g}): were they given in degrees?"
         )
     wrapped = sorted(a % FULL_TURN for a in values)
-    gaps = [b - a for a, b in zip(wrapped, wrapped[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(wrapped)]
     gaps.append(wrapped[0] + FULL_TURN - wrapped[-1])
     if len(values) > 1 and min(gaps) < 1e-9:
         raise ValueError("angles: two views have the same angle")

@@ -28,7 +28,7 @@ class DDSParameters:
 
     steps: int = parameter(40, "Noise levels; each costs one network evaluation per slice.", low=1, high=1000)
     sigma_start: float = parameter(
-        0.3, "Noise added to the starting FBP. Higher forgets more of its streaks and needs more steps.", low=0.01, high=5.0
+        0.3, "Noise added to the starting FBP. Higher forgets more of its streaks.", low=0.01, high=5.0
     )
     sigma_end: float = parameter(0.01, "Last noise level.", low=0.002, high=1.0)
     eta: float = parameter(0.85, "Share of fresh noise in each step: 0 deterministic, 1 all new.", low=0.0, high=1.0)
@@ -39,7 +39,9 @@ class DDSParameters:
         low=0.0,
         high=1000.0,
     )
-    final_cg: int = parameter(3, "Conjugate-gradient steps after the final denoising; 0 leaves it as it is.", low=0, high=200)
+    final_cg: int = parameter(
+        3, "Conjugate-gradient steps after the final denoising; 0 leaves it as it is.", low=0, high=200
+    )
 
 
 def reconstruct(problem: Problem, parameters: DDSParameters) -> Tensor:

@@ -50,7 +50,7 @@ class EDMDenoiser(nn.Module):
         level = sigma[:, None, None, None]
         total = level.square() + self.sigma_data**2
         centred = x - self.mean
-        raw = self.network(centred * total.rsqrt(), sigma.log() / 4.0, label, log_spacing)
+        raw: Tensor = self.network(centred * total.rsqrt(), sigma.log() / 4.0, label, log_spacing)
         skip = self.sigma_data**2 / total
         return self.mean + skip * centred + (level * self.sigma_data * total.rsqrt()) * raw
 

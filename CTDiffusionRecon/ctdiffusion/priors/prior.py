@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -88,7 +89,7 @@ class Prior:
             return sigma * self.info.sigma_data / math.hypot(sigma, self.info.sigma_data)
         points = sorted((math.log(float(s)), math.log(float(e))) for s, e in card.items())
         position = min(max(math.log(sigma), points[0][0]), points[-1][0])
-        for (a, value_a), (b, value_b) in zip(points, points[1:], strict=False):
+        for (a, value_a), (b, value_b) in pairwise(points):
             if position <= b:
                 return math.exp(value_a + (value_b - value_a) * (position - a) / (b - a))
         return math.exp(points[-1][1])
@@ -132,5 +133,5 @@ class Prior:
         label = torch.full((count,), SAME_SLICE, dtype=torch.int64, device=self.device)
         log_spacing = torch.full((count,), math.log(spacing), device=self.device)
         with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
-            estimate = self._denoiser(stack, level, label, log_spacing)
+            estimate: Tensor = self._denoiser(stack, level, label, log_spacing)
         return estimate[:, :, :rows, :columns].float().mean(dim=1).to(x.device)

@@ -9,6 +9,7 @@ Residual branches start at zero, so the untrained network is the identity of its
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -46,7 +47,8 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         scale, shift = self.modulation(condition)[:, :, None, None].chunk(2, dim=1)
         hidden = torch.addcmul(shift, self.conv_in(x), 1.0 + scale)
-        return x + self.conv_out(functional.silu(hidden))
+        update: Tensor = self.conv_out(functional.silu(hidden))
+        return x + update
 
 
 class Stage(nn.ModuleList):
@@ -89,9 +91,9 @@ class TripletUNet(nn.Module):
         self.condition_out = nn.Linear(condition, condition)
         self.stem = nn.Conv2d(slices * unshuffle**2, widths[0], 3, padding=1)
         self.down = nn.ModuleList(Stage(n, w, condition) for n, w in zip(blocks, widths, strict=True))
-        self.shrink = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in zip(widths, widths[1:], strict=False))
+        self.shrink = nn.ModuleList(nn.Conv2d(a, b, 2, stride=2) for a, b in pairwise(widths))
         self.grow = nn.ModuleList(
-            nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in zip(widths, widths[1:], strict=False)
+            nn.ConvTranspose2d(b, a, 2, stride=2) for a, b in pairwise(widths)
         )
         self.up = nn.ModuleList(Stage(n, w, condition) for n, w in zip(blocks[:-1], widths[:-1], strict=True))
         self.head = nn.Conv2d(widths[0], slices * unshuffle**2, 3, padding=1)

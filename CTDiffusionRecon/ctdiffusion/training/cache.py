@@ -16,8 +16,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-HU_LOWEST, HU_HIGHEST = -1024, 3071
-
 
 @dataclass(frozen=True)
 class CachedVolume:
@@ -42,24 +40,26 @@ def patient_of(name: str) -> str:
 
 
 def write_cache(sources: Sequence[Path], folder: Path) -> list[CachedVolume]:
-    """Read CT volumes (anything SimpleITK reads), clip them to 12-bit HU and write a cache.
+    """Read CT volumes, clip them to 12-bit HU and write a cache.
 
-    A sidecar `<stem>.json` beside a volume with `"contiguous": false`, or a stem that begins with `siim_tcga`, marks
-    a stack of unrelated slices.
+    A volume whose name begins with `siim_tcga` is a stack of unrelated slices.
+
+    Raises:
+        ValueError: a volume that cannot be read, or two of the same name.
     """
-    import SimpleITK
+    from .loading import volume_dataset
 
     folder.mkdir(parents=True, exist_ok=True)
-    index = []
-    for source in sorted(sources):
-        image = SimpleITK.ReadImage(str(source))
-        array = SimpleITK.GetArrayFromImage(image).clip(HU_LOWEST, HU_HIGHEST).astype(np.int16)
-        name = source.name.split(".")[0]
+    index: list[CachedVolume] = []
+    for item in volume_dataset(sources):
+        array = np.asarray(item["array"]).astype(np.int16)
+        name = item["path"].name.split(".")[0]
+        if any(entry.name == name for entry in index):
+            raise ValueError(f"data: two volumes are called {name}")
         np.save(folder / f"{name}.npy", array)
         count, rows, columns = array.shape
         contiguous = not name.startswith("siim_tcga")
-        spacing = float(image.GetSpacing()[0])
-        index.append(CachedVolume(name, patient_of(name), count, rows, columns, spacing, contiguous))
+        index.append(CachedVolume(name, patient_of(name), count, rows, columns, float(item["spacing"]), contiguous))
     (folder / "index.json").write_text(json.dumps([asdict(entry) for entry in index], indent=1), encoding="utf-8")
     return index
 
@@ -77,7 +77,7 @@ def read_cache(folder: Path) -> list[tuple[CachedVolume, NDArray[np.int16]]]:
 
 
 def held_out_patients(index: Sequence[CachedVolume], fraction: float) -> set[str]:
-    """Patients kept away from training: in order of the hash of their name until `fraction` of all slices is reached."""
+    """Patients kept away from training: by the hash of their name, until `fraction` of all slices is reached."""
     total = sum(entry.slices for entry in index)
     chosen: set[str] = set()
     count = 0

@@ -42,7 +42,8 @@ def denoising_loss(sigma_data: float, mean: float) -> Callable[[nn.Module, Batch
         stack, label = batch["stack"].contiguous(memory_format=torch.channels_last), batch["label"]
         sigma = draw_sigma(stack.shape[0], generator, stack.device)
         noisy = stack + sigma[:, None, None, None] * triplet_noise(stack, label, generator)
-        estimate = denoiser(noisy, sigma, label, batch["log_spacing"]).float()
-        return (denoiser.loss_weight(sigma)[:, None, None, None] * (estimate - stack).square()).mean()
+        estimate: Tensor = denoiser(noisy, sigma, label, batch["log_spacing"]).float()
+        weighted: Tensor = denoiser.loss_weight(sigma)[:, None, None, None] * (estimate - stack).square()
+        return weighted.mean()
 
     return loss

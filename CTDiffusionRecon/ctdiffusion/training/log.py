@@ -17,7 +17,7 @@ class TrainingLog:
         if find_spec("tensorboard"):
             from torch.utils.tensorboard import SummaryWriter
 
-            self._board = SummaryWriter(str(folder))  # type: ignore[no-untyped-call]
+            self._board = SummaryWriter(str(folder))
 
     def write(self, step: int, seconds: float, loss: float, rate: float) -> None:
         """Add one line."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -33,7 +33,7 @@ class TripletCrops(Dataset[Example]):
         length: int,
         seed: int,
         spacings: tuple[float, float] = (0.6, 3.0),
-        first: int = 0,
+        augment: Callable[[Tensor, int], Tensor] | None = None,
     ) -> None:
         self.volumes = volumes
         self.window = window
@@ -41,7 +41,7 @@ class TripletCrops(Dataset[Example]):
         self.length = length
         self.seed = seed
         self.spacings = spacings
-        self.first = first
+        self.augment = augment
         # Thin-slice volumes have many nearly equal slices: the square root keeps them from crowding out the others.
         weights = np.sqrt([float(entry.slices) for entry, _ in volumes])
         self.weights = weights / weights.sum()
@@ -50,7 +50,7 @@ class TripletCrops(Dataset[Example]):
         return self.length
 
     def __getitem__(self, index: int) -> Example:
-        random = np.random.default_rng([self.seed, self.first + index])
+        random = np.random.default_rng([self.seed, index])
         entry, array = self.volumes[int(random.choice(len(self.volumes), p=self.weights))]
         label = int(random.choice([SAME_SLICE, ADJACENT, STRIDE_THREE], p=[0.6, 0.25, 0.15]))
         if not entry.contiguous or entry.slices <= 2 * label:
@@ -76,6 +76,8 @@ class TripletCrops(Dataset[Example]):
             stack = functional.interpolate(
                 stack, size=(self.crop, self.crop), mode="bilinear", align_corners=False, antialias=True
             )
+        if self.augment is not None:
+            stack = self.augment(stack[0], int(random.integers(2**31)))[None]
         low, high = self.window
         stack = ((stack[0] - low) / (high - low)).clamp(0.0, 1.0)
         spacing = entry.spacing * side / self.crop

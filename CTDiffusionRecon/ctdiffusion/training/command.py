@@ -1,0 +1,146 @@
+"""`ctdiffusion train`: from a folder of CT volumes (or a ready cache) to a prior pack with its report card."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..priors.denoiser import EDMDenoiser
+from ..priors.pack import build_network, write_pack
+from ..priors.prior import Prior, PriorInfo
+from .cache import CachedVolume, held_out_patients, read_cache, write_cache
+from .denoising import SIGMA_HIGHEST, SIGMA_LOWEST, denoising_loss
+from .loop import LoopSettings, train
+from .recipes import recipe_named, recipes
+from .recipes.recipe import Recipe
+from .report_card import as_psnr, denoising_rmse
+from .triplets import TripletCrops
+
+IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
+
+Volumes = list[tuple[CachedVolume, NDArray[np.int16]]]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("recipe", help=f"one of: {', '.join(recipes())}")
+    parser.add_argument("--data", required=True, nargs="+", type=Path, help="folders of CT volumes, or a cache")
+    parser.add_argument("--out", required=True, type=Path, help="folder of the prior pack to write")
+    parser.add_argument("--val", type=Path, help="folder of volumes or cache for the report card (default: held out)")
+    parser.add_argument("--work", type=Path, help="folder for cache, checkpoint and log (default: OUT.training)")
+    parser.add_argument("--minutes", type=float, help="end the schedule after this time (default: the recipe's)")
+    parser.add_argument("--steps", type=int, help="optimiser steps at most (default: the recipe's)")
+    parser.add_argument("--batch", type=int, help="crops per step and process (default: the recipe's)")
+    parser.add_argument("--workers", type=int, help="loader processes (default: the recipe's)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--augment", action="store_true", help="small rotations and shears (needs MONAI)")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Run the command.
+
+    Raises:
+        ValueError: arguments or data that cannot be used; the text names them.
+    """
+    recipe = recipe_named(arguments.recipe)
+    settings = _settings(recipe, arguments)
+    work: Path = arguments.work or arguments.out.with_name(arguments.out.name + ".training")
+    if arguments.resume and not (work / "checkpoint.pt").is_file():
+        raise ValueError(f"resume: {work} holds no checkpoint.pt")
+    volumes = _volumes(arguments.data, work / "cache")
+    held_out = held_out_patients([entry for entry, _ in volumes], recipe.held_out)
+    chosen = [item for item in volumes if item[0].patient not in held_out]
+    if not chosen:
+        raise ValueError("data: every patient is held out; more than one is needed")
+    validation = (
+        _volumes([arguments.val], work / "val-cache")
+        if arguments.val
+        else [item for item in volumes if item[0].patient in held_out]
+    )
+    print(f"{len(chosen)} volumes to train on; held out: {', '.join(sorted(held_out)) or 'nobody'}", flush=True)
+
+    torch.manual_seed(settings.seed)
+    network = build_network(recipe.network, f"recipe {recipe.name}")
+    state = train(
+        network,
+        TripletCrops(
+            chosen, recipe.hu_window, recipe.crop, 2**40, settings.seed, recipe.spacings, _augment(arguments.augment)
+        ),
+        denoising_loss(recipe.sigma_data, recipe.mean),
+        settings,
+        work,
+        arguments.resume,
+        lambda text: print(text, flush=True),
+    )
+    network.cpu().load_state_dict(state)
+    info = _info(recipe)
+    prior = Prior(info, EDMDenoiser(network, recipe.sigma_data, recipe.mean))
+    card = denoising_rmse(prior, validation)
+    quality = {
+        "denoising_rmse": card,
+        "denoising_psnr_db": {sigma: round(value, 2) for sigma, value in as_psnr(card).items()},
+        "validation": [entry.name for entry, _ in validation],
+    }
+    write_pack(arguments.out, replace(info, quality=quality), state)
+    for sigma, value in quality["denoising_psnr_db"].items():  # type: ignore[attr-defined]
+        print(f"denoising at sigma {sigma}: {value:.2f} dB")
+    print(f"prior pack written to {arguments.out}")
+    return 0
+
+
+def _settings(recipe: Recipe, arguments: argparse.Namespace) -> LoopSettings:
+    names = ("minutes", "steps", "batch", "workers", "seed")
+    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    for name, value in given.items():
+        if value < 0 or (name in ("steps", "batch") and value == 0):
+            raise ValueError(f"{name}: must be positive, got {value}")
+    return replace(recipe.settings, **given)
+
+
+def _volumes(folders: list[Path], cache: Path) -> Volumes:
+    """Open the cache among `folders`, or make one from the images in them."""
+    for folder in folders:
+        if not folder.is_dir():
+            raise ValueError(f"data: no folder {folder}")
+        if (folder / "index.json").is_file():
+            return read_cache(folder)
+    if not (cache / "index.json").is_file():
+        images = [p for folder in folders for p in sorted(folder.iterdir()) if p.name.endswith(IMAGE_SUFFIXES)]
+        if not images:
+            raise ValueError(f"data: no NIfTI, NRRD or MHA volume in {', '.join(map(str, folders))}")
+        write_cache(images, cache)
+    return read_cache(cache)
+
+
+def _augment(wanted: bool) -> Callable[[torch.Tensor, int], torch.Tensor] | None:
+    if not wanted:
+        return None
+    from .augmentation import anatomical
+
+    return anatomical()
+
+
+def _info(recipe: Recipe) -> PriorInfo:
+    return PriorInfo(
+        name=recipe.name,
+        version="1",
+        network=recipe.network,
+        sigma_data=recipe.sigma_data,
+        mean=recipe.mean,
+        hu_window=recipe.hu_window,
+        sigma_range=(SIGMA_LOWEST, SIGMA_HIGHEST),
+        spacing_range=recipe.spacings,
+        labels=(0, 1, 3),
+        crop=recipe.crop,
+        body_parts=recipe.body_parts,
+        training_data=recipe.training_data,
+        licence=recipe.licence,
+        attribution=recipe.attribution,
+    )
