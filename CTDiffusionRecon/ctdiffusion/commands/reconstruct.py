@@ -1,0 +1,224 @@
+"""`ctdiffusion reconstruct INPUT --geometry fan --views 30 --method dds -o OUT`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..images.header import image_suffix
+from ..job import DEVICES, PRESETS, JobSpec
+from ..jobfolder import JobFolder
+from ..methods.registry import method_named, methods
+from ..parameters import ParameterInfo, describe
+from ..simulate import SimulationSettings
+from ..strictjson import read_object
+from ..volume import READABLE, WRITABLE, read_volume, write_volume
+from .methods import facts, option_name
+from .running import run_here
+
+_PARAMETER = "parameter:"
+_SIMULATION = "simulation:"
+MEASURED_SUFFIXES = (".h5", ".hdf5", ".npz")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command, those of the methods excepted."""
+    parser.add_argument("input", metavar="INPUT", help="volume (NIfTI, NRRD, MetaImage, DICOM) or measured projections")
+    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="job folder, or a .nrrd or .nii.gz file")
+    parser.add_argument("--method", required=True, metavar="NAME", help=f"one of {', '.join(methods())}")
+    scan = parser.add_argument_group("scan")
+    scan.add_argument("--geometry", choices=PRESETS, help="default geometry fitted to the volume (fan)")
+    scan.add_argument("--geometry-file", type=Path, metavar="JSON", help="full geometry: mm, angles in radians")
+    scan.add_argument("--views", type=int, metavar="N", help="number of views; of measured ones, N equally spaced")
+    scan.add_argument("--arc-deg", type=float, metavar="DEG", help="arc of the views (360; parallel beam: 180)")
+    scan.add_argument("--start-deg", type=float, default=0.0, metavar="DEG", help="angle of the first view (0)")
+    text = "limited-angle acquisition over SPAN degrees from START, both included (negative: --limited=-45:90)"
+    scan.add_argument("--limited", type=_pair, metavar="START:SPAN", help=text)
+    text = "every view angle in degrees: a list such as 0,1.5,3, or a text file with one or more a line"
+    scan.add_argument("--angles-deg", metavar="LIST|FILE", help=text)
+    scan.add_argument("--slices", type=_range, metavar="A:B", help="slices A to B - 1 alone")
+    text = "INPUT holds measured projections (known from its suffix; needed for .nrrd)"
+    scan.add_argument("--measured", action=argparse.BooleanOptionalAction, default=None, help=text)
+    text = "take the volume as HU even where it does not look like it"
+    scan.add_argument("--assume-hu", action=argparse.BooleanOptionalAction, default=False, help=text)
+    simulation = parser.add_argument_group("simulation")
+    for info in describe(SimulationSettings):
+        _add_parameter(simulation, info, _SIMULATION)
+    text = "simulate without noise (the same as --no-noise)"
+    simulation.add_argument("--noise-free", dest=f"{_SIMULATION}noise", action="store_false", help=text)
+    running = parser.add_argument_group("running")
+    running.add_argument("--prior", metavar="NAME|PATH", help="prior pack; the default one otherwise")
+    running.add_argument("--device", choices=DEVICES, default="auto", help="where to compute (auto)")
+    running.add_argument("--seed", type=int, default=0, metavar="N", help="seed of every random number (0)")
+    running.add_argument("--json", action="store_true", help="print every event as one JSON line")
+
+
+def add_method_arguments(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+    """The parameters of the method that `argv` names.
+
+    Raises:
+        ValueError: there is no such method.
+    """
+    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    early.add_argument("--method", nargs="?")
+    name = early.parse_known_args(argv)[0].method
+    if name is None:
+        parser.epilog = "`--method NAME --help` lists the parameters of a method as well."
+        return
+    group = parser.add_argument_group(f"method {name}")
+    for info in describe(method_named(name).parameters):
+        _add_parameter(group, info, _PARAMETER)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run one reconstruction."""
+    spec = spec_of(args)
+    if not Path(spec.input).exists():
+        raise FileNotFoundError(f"{args.input}: no such file or folder")
+    out = Path(os.path.abspath(args.output))
+    if image_suffix(out) in WRITABLE and not out.is_dir():
+        return _into_file(spec, out, args.json)
+    if image_suffix(out) in READABLE and not out.is_dir():
+        raise ValueError(f"{out.name}: cannot write this format; use one of {', '.join(WRITABLE)}, or a folder")
+    return _into_folder(spec, out, args.json)
+
+
+def spec_of(args: argparse.Namespace) -> JobSpec:
+    """The specification that the arguments describe.
+
+    Raises:
+        ValueError: a value that the specification refuses; the text names the field.
+        OSError: a file of angles or geometry cannot be read.
+    """
+    path = Path(os.path.abspath(args.input))
+    measured = args.measured if args.measured is not None else path.suffix.lower() in MEASURED_SUFFIXES
+    values: dict[str, Any] = {
+        "schema": 1,
+        "input": str(path),
+        "input_kind": "projections" if measured else "volume",
+        "method": args.method,
+        "geometry": args.geometry or (None if measured else "fan"),
+        "views": args.views,
+        "arc_deg": args.arc_deg,
+        "start_deg": args.start_deg,
+        "limited_deg": args.limited,
+        "angles_deg": None if args.angles_deg is None else _angles(args.angles_deg),
+        "simulation": _given(args, _SIMULATION),
+        "parameters": _given(args, _PARAMETER),
+        "assume_hu": args.assume_hu,
+        "prior": _prior(args.prior),
+        "slices": args.slices,
+        "device": args.device,
+        "seed": args.seed,
+    }
+    if args.geometry_file is not None:
+        if args.geometry is not None:
+            raise ValueError("--geometry-file: not together with --geometry")
+        values["geometry"] = read_object(args.geometry_file)
+    return JobSpec.from_dict(values)
+
+
+def _into_folder(spec: JobSpec, out: Path, as_json: bool) -> int:
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out}: a file of this name is in the way")
+    fresh = not out.exists()
+    folder = JobFolder(out)
+    folder.create(spec)
+    status = run_here(out, as_json=as_json)
+    if status.bad_input and fresh:
+        # A refused job leaves nothing behind.
+        shutil.rmtree(out, ignore_errors=True)
+    elif status.state == "done" and not as_json:
+        print(f"wrote {folder.volume}")
+    elif status.exit_code == 130 and not as_json:
+        print(f"to go on: ctdiffusion resume {out}")
+    return status.exit_code
+
+
+def _into_file(spec: JobSpec, out: Path, as_json: bool) -> int:
+    if not out.parent.is_dir():
+        raise FileNotFoundError(f"{out.parent}: no such folder")
+    # Beside the result, so that its last step is a rename on the same disk.
+    temporary = Path(tempfile.mkdtemp(prefix=".ctdiffusion-", dir=out.parent))
+    try:
+        folder = JobFolder(temporary)
+        folder.create(spec)
+        status = run_here(temporary, as_json=as_json, on_exit=lambda _: shutil.rmtree(temporary, ignore_errors=True))
+        if status.state == "done":
+            _deliver(folder, out)
+            if not as_json:
+                print(f"wrote {out}")
+        return status.exit_code
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _deliver(folder: JobFolder, out: Path) -> None:
+    suffix = image_suffix(out)
+    if suffix == folder.volume.suffix:
+        os.replace(folder.volume, out)
+    else:
+        other = folder.path / f"delivery{suffix}"
+        write_volume(read_volume(folder.volume, assume_hu=True), other)
+        os.replace(other, out)
+    os.replace(folder.provenance, out.with_name(out.name[: -len(suffix)] + ".provenance.json"))
+
+
+def _add_parameter(group: argparse._ArgumentGroup, info: ParameterInfo, prefix: str) -> None:
+    option = f"--{option_name(info)}"
+    text = f"{info.text} {facts(info)}".replace("%", "%%")
+    settings: dict[str, Any] = {"dest": f"{prefix}{info.name}", "default": argparse.SUPPRESS, "help": text}
+    if info.kind is bool:
+        group.add_argument(option, action=argparse.BooleanOptionalAction, **settings)
+    elif info.choices:
+        group.add_argument(option, choices=info.choices, **settings)
+    else:
+        convert = _or_auto(info.kind) if info.optional else info.kind
+        group.add_argument(option, type=convert, metavar=info.kind.__name__.upper(), **settings)
+
+
+def _or_auto(kind: type) -> Any:
+    def convert(text: str) -> Any:
+        return None if text == "auto" else kind(text)
+
+    convert.__name__ = kind.__name__
+    return convert
+
+
+def _given(args: argparse.Namespace, prefix: str) -> dict[str, Any]:
+    return {name[len(prefix) :]: value for name, value in vars(args).items() if name.startswith(prefix)}
+
+
+def _prior(name: str | None) -> str | None:
+    # A job may be resumed from another working directory.
+    return os.path.abspath(name) if name is not None and Path(name).is_dir() else name
+
+
+def _pair(text: str) -> list[float]:
+    try:
+        start, span = (float(part) for part in text.split(":"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected START:SPAN in degrees, got {text!r}") from None
+    return [start, span]
+
+
+def _range(text: str) -> list[int]:
+    try:
+        start, stop = (int(part) for part in text.split(":"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected A:B, got {text!r}") from None
+    return [start, stop]
+
+
+def _angles(text: str) -> list[float]:
+    if not set(text) <= set("0123456789+-.eE, \t"):
+        text = Path(text).read_text(encoding="utf-8")
+    try:
+        return [float(part) for part in text.replace(",", " ").split()]
+    except ValueError as error:
+        raise ValueError(f"--angles-deg: {error}") from None

@@ -1,0 +1,71 @@
+"""Which device computes, and why."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class DeviceChoice:
+    """A device with the reason it was taken, as one phrase."""
+
+    device: torch.device
+    reason: str
+
+
+def why_no_cuda() -> str | None:
+    """Why CUDA cannot be used, or None where it can."""
+    if torch.version.cuda is None:
+        return f"this torch ({torch.__version__}) is built without CUDA"
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "all").strip() in ("", "-1"):
+        return "CUDA_VISIBLE_DEVICES hides every GPU"
+    if not torch.cuda.is_available():
+        return f"torch (CUDA {torch.version.cuda}) finds no usable GPU or driver"
+    major, minor = torch.cuda.get_device_capability()
+    name = f"sm_{major}{minor}"
+    built = torch.cuda.get_arch_list()
+    # Binary code of an older minor version runs on a newer GPU of the same major version.
+    if not any(arch.startswith(f"sm_{major}") or arch.startswith("compute_") for arch in built):
+        return f"the GPU ({name}) is newer or older than this torch was built for ({', '.join(built)})"
+    return None
+
+
+def resolve(name: str) -> DeviceChoice:
+    """The device for auto, cpu or cuda.
+
+    Raises:
+        ValueError: cuda was asked for and cannot be used, or an unknown name.
+    """
+    if name == "cpu":
+        return DeviceChoice(torch.device("cpu"), "CPU was asked for")
+    if name not in ("auto", "cuda"):
+        raise ValueError(f"device: must be one of auto, cpu, cuda, got {name!r}")
+    reason = why_no_cuda()
+    if reason is None:
+        return DeviceChoice(torch.device("cuda"), torch.cuda.get_device_name())
+    if name == "cuda":
+        raise ValueError(f"device: cuda was asked for, but {reason}")
+    return DeviceChoice(torch.device("cpu"), reason)
+
+
+def describe() -> dict[str, Any]:
+    """Facts for the device line of a front end and for provenance; memory in bytes."""
+    reason = why_no_cuda()
+    facts: dict[str, Any] = {
+        "torch": torch.__version__,
+        "cuda_build": torch.version.cuda,
+        "cpu_threads": torch.get_num_threads(),
+        "gpu": None,
+        "gpu_free_bytes": None,
+        "gpu_total_bytes": None,
+        "auto": "cuda" if reason is None else "cpu",
+        "reason": reason,
+    }
+    if reason is None:
+        free, total = torch.cuda.mem_get_info()
+        facts |= {"gpu": torch.cuda.get_device_name(), "gpu_free_bytes": free, "gpu_total_bytes": total}
+    return facts
