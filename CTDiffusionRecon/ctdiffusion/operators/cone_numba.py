@@ -33,7 +33,7 @@ class NumbaCone:
         geometry = self._geometry
         out = np.empty((geometry.views, geometry.columns, geometry.rows), np.float32)
         cone.forward(self._turn, self._scan, self._frame, x.permute(1, 2, 0).contiguous().numpy(), out)
-        return torch.from_numpy(out).permute(0, 2, 1) * self._obliquity
+        return torch.from_numpy(out).permute(0, 2, 1).contiguous() * self._obliquity
 
     def transpose(self, y: Tensor) -> Tensor:
         from .kernels import cone

@@ -30,7 +30,7 @@ class TorchCone:
     def apply(self, x: Tensor) -> Tensor:
         voxels = x.permute(1, 2, 0).contiguous()
         views = [self._view(voxels, theta) for theta in self._geometry.angles]
-        return torch.stack(views) * self._obliquity
+        return torch.stack(views).contiguous() * self._obliquity
 
     def transpose(self, y: Tensor) -> Tensor:
         slices, rows, columns = self._grid.shape

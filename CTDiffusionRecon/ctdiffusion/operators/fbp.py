@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -9,6 +10,7 @@ from ..geometry import FanBeam, Grid, ParallelBeam
 from .angular import fan_angles, ray_weights
 from .backprojection import backproject
 from .filters import ramp_filter
+from .offset import centred
 
 
 def fbp(y: Tensor, geometry: ParallelBeam | FanBeam, grid: Grid, window: str = "ram-lak") -> Tensor:
@@ -21,23 +23,17 @@ def fbp(y: Tensor, geometry: ParallelBeam | FanBeam, grid: Grid, window: str = "
         ValueError: unknown window.
     """
     y = y.detach().to(torch.float32)
-    filtered = filtered_projections(y, geometry, window)
-    return backproject(filtered, geometry, grid)
-
-
-def filtered_projections(y: Tensor, geometry: ParallelBeam | FanBeam, window: str) -> Tensor:
-    """Weighted and ramp-filtered projections, to be summed over views by `backproject`."""
-    weights = torch.from_numpy(ray_weights(geometry))
     spacing, equiangular = geometry.column_spacing, False
+    weights = torch.from_numpy(ray_weights(geometry))
     if isinstance(geometry, FanBeam):
-        positions = torch.tensor(geometry.column_positions(), dtype=torch.float64)
-        gamma = torch.from_numpy(fan_angles(geometry, positions.numpy()))
+        gamma = torch.from_numpy(fan_angles(geometry, np.asarray(geometry.column_positions())))
+        weights = weights * torch.cos(gamma)
         equiangular = geometry.curved
         if equiangular:
             spacing = geometry.column_spacing / geometry.source_to_detector
-            weights = weights * geometry.source_to_isocentre * torch.cos(gamma)
+            weights = weights * geometry.source_to_isocentre
         else:
             # The flat detector is scaled to the isocentre.
             spacing = geometry.column_spacing * geometry.source_to_isocentre / geometry.source_to_detector
-            weights = weights * torch.cos(gamma)
-    return ramp_filter(y * weights.to(y), spacing, window, equiangular)
+    weighted, geometry = centred(y * weights.to(y), geometry)
+    return backproject(ramp_filter(weighted, spacing, window, equiangular), geometry, grid)

@@ -10,6 +10,7 @@ from ..geometry import ConeBeam, Grid
 from .angular import ray_weights
 from .compiled import has_numba
 from .filters import ramp_filter
+from .offset import centred
 
 
 def fdk(y: Tensor, geometry: ConeBeam, grid: Grid, window: str = "ram-lak") -> Tensor:
@@ -28,7 +29,8 @@ def fdk(y: Tensor, geometry: ConeBeam, grid: Grid, window: str = "ram-lak") -> T
     cosine = distance / torch.sqrt(distance**2 + u**2 + v**2)
     weights = torch.from_numpy(ray_weights(geometry))[:, None, :] * cosine
     magnification = distance / geometry.source_to_isocentre
-    q = ramp_filter(y * weights.to(y), geometry.column_spacing / magnification, window)
+    weighted, geometry = centred(y * weights.to(y), geometry)
+    q = ramp_filter(weighted, geometry.column_spacing / magnification, window)
     if q.device.type == "cpu" and has_numba():
         return _with_numba(q, geometry, grid)
     return _with_torch(q, geometry, grid)

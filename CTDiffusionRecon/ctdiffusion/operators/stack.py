@@ -72,6 +72,8 @@ def _as_columns(
 ) -> Tensor:
     """A stack `[slice, ...]` through a product that wants `[element, slice]`, back to `[slice, *shape]`."""
     slices = stack.shape[0]
+    if slices == 0:
+        return stack.new_zeros((0, *shape), dtype=projector.dtype)
     # Slices become the fast axis: every coefficient then multiplies one contiguous run of numbers.
-    block = stack.detach().to(projector.device, projector.dtype).reshape(slices, stack[0].numel()).t().contiguous()
+    block = stack.detach().to(projector.device, projector.dtype).reshape(slices, -1).t().contiguous()
     return product(block).t().contiguous().reshape(slices, *shape).to(stack.device)
