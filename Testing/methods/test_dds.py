@@ -87,7 +87,8 @@ def pack(tmp_path: Path) -> Path:
 
 def test_slice_range_and_batch_do_not_change_the_answer(pack: Path) -> None:
     prior = load_pack(pack)
-    parameters = DDSParameters(steps=4)
+    # Few CG steps: on so small a system later ones amplify the rounding of the network's batched convolutions.
+    parameters = DDSParameters(steps=4, cg_iterations=3)
     whole = reconstruct(small_problem(5, prior), parameters)
     prior.batch = 2
     part = reconstruct(small_problem(2, prior, first_slice=3), parameters)
