@@ -19,7 +19,7 @@ from ..samplers.consistency import ConjugateGradientConsistency
 from ..samplers.loop import sample
 from ..samplers.schedule import geometric
 from ..samplers.transition import ddim
-from .registry import Problem
+from .registry import Method, Problem, register
 
 
 @dataclass(frozen=True)
@@ -88,3 +88,16 @@ def reconstruct(problem: Problem, parameters: DDSParameters) -> Tensor:
         with problem.monitor.timed("projector"):
             x0 = agree(x0, parameters.sigma_end)
     return to_mu(x0)
+
+
+DDS = register(
+    Method(
+        name="dds",
+        title="DDS",
+        summary="Decomposed diffusion sampling: a trained prior and conjugate gradients take turns, level by level.",
+        source="Chung, Lee & Ye, ICLR 2024, arXiv:2303.05754",
+        parameters=DDSParameters,
+        run=reconstruct,
+        needs_prior=True,
+    )
+)
