@@ -145,10 +145,12 @@ def run(folder: Path, full: bool, device: str = "auto", methods: Sequence[str] =
 
 def _settings(settings: SimulationSettings, geometry: dict[str, Any], slices: tuple[int, int]) -> dict[str, object]:
     angles = geometry.pop("angles")
+    lengths = ("source_to_isocentre", "source_to_detector", "column_spacing", "column_offset")
+    scan = {f"{name} (mm)" if name in lengths else name: value for name, value in geometry.items()}
     return {
         "slices": f"{slices[0]} to {slices[1] - 1}",
         "views": f"{len(angles)}, equally spaced over 360 degrees",
-        **{f"geometry: {name}": value for name, value in geometry.items()},
+        **{f"geometry: {name}": value for name, value in scan.items()},
         **{f"simulation: {name}": value for name, value in asdict(settings).items()},
         "seed": SEED,
     }

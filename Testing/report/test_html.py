@@ -45,7 +45,16 @@ def entries() -> list[Entry]:
 
 def page(entries: list[Entry]) -> str:
     return report_html(
-        Page(EVIL, EVIL, {"views": 30, EVIL: EVIL}, {"weights": EVIL}, [EVIL, "simulated"], EVIL), entries, PICTURE
+        Page(
+            EVIL,
+            EVIL,
+            {"views": 30, "length": 2.56578947368421, "noise": True, EVIL: EVIL},
+            {"weights": EVIL},
+            [EVIL, "simulated"],
+            EVIL,
+        ),
+        entries,
+        PICTURE,
     )
 
 
@@ -70,7 +79,18 @@ def test_text_stays_text(entries: list[Entry]) -> None:
 
 def test_numbers_and_notes_are_there(entries: list[Entry]) -> None:
     text = Elements(page(entries)).text
-    for expected in (*HEADINGS, "21.46", "0.4000", "170.0", "0.0500", "3.000", "simulated", "data range 2000 HU"):
+    for expected in (
+        *HEADINGS,
+        "21.46",
+        "0.4000",
+        "170.0",
+        "0.0500",
+        "3.000",
+        "simulated",
+        "2.56579",
+        "yes",
+        "data range 2000 HU",
+    ):
         assert expected in text
 
 

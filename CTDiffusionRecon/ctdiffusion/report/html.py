@@ -91,5 +91,13 @@ def _notes(notes: Sequence[str]) -> str:
 def _facts(heading: str, facts: Mapping[str, object]) -> str:
     if not facts:
         return ""
-    body = "".join(f"<tr><td>{escape(str(k))}</td><td>{escape(str(v))}</td></tr>" for k, v in facts.items())
+    body = "".join(f"<tr><td>{escape(str(k))}</td><td>{escape(_plain(v))}</td></tr>" for k, v in facts.items())
     return f'<h2>{escape(heading)}</h2><table class="facts">{body}</table>'
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "-" if value is None else str(value)
