@@ -94,8 +94,8 @@ DDS = register(
     Method(
         name="dds",
         title="DDS",
-        summary="Decomposed diffusion sampling: a trained prior and conjugate gradients take turns, level by level.",
-        source="Chung, Lee & Ye, ICLR 2024, arXiv:2303.05754",
+        summary="Decomposed diffusion sampling: a trained 2-D prior and conjugate gradients take turns from FBP on.",
+        source="Chung, Lee & Ye 2024 (ICLR), arXiv:2303.05754",
         parameters=DDSParameters,
         run=reconstruct,
         needs_prior=True,
