@@ -140,6 +140,18 @@ def test_slices_are_independent(case: Case) -> None:
     assert operator.forward(x[:0]).shape == (0, *whole.shape[1:])
 
 
+@pytest.mark.parametrize("case", [c for c in CASES if c.backend in ("csr", "matrixfree")], ids=str)
+@pytest.mark.parametrize("width", [1, 2, 5, 8, 31])
+def test_bits_of_a_slice_do_not_depend_on_its_company(case: Case, width: int) -> None:
+    operator = case.make()
+    x = _volume(case, slices=40)
+    y, back = operator.forward(x), operator.adjoint(operator.forward(x))
+    part = slice(7, 7 + width)
+    assert torch.equal(operator.forward(x[part]), y[part])
+    assert torch.equal(operator.adjoint(y[part]), back[part])
+    assert torch.equal(operator.fbp(y[part]), operator.fbp(y)[part])
+
+
 @pytest.mark.parametrize("case", [c for c in CASES if c.backend not in ("auto", "diffct", "torch")], ids=str)
 def test_matched_backends_agree(case: Case) -> None:
     """All own back ends are the same matrix. (diffct's is another discretisation.)"""
