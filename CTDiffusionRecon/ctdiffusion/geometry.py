@@ -45,6 +45,11 @@ class Grid:
         return 0.5 * min(self.shape[1] * self.spacing[1], self.shape[2] * self.spacing[2])
 
     @property
+    def in_plane_spacing(self) -> float:
+        """Pixel size in mm; the geometric mean where pixels are not square."""
+        return math.sqrt(self.spacing[1] * self.spacing[2])
+
+    @property
     def corner_radius(self) -> float:
         """Distance in mm from the rotation axis to the farthest corner of the slice."""
         x = abs(self.centre[0]) + 0.5 * self.shape[2] * self.spacing[2]

@@ -53,7 +53,7 @@ def test_mean_of_samples_is_the_posterior_mean() -> None:
     prior = GaussianPrior(torch.tensor(0.3), DEVIATION)
     problem = small_problem(300, prior)
     parameters = DDSParameters(
-        steps=60, sigma_start=0.3, sigma_end=0.003, eta=1.0, cg_iterations=40, trust=1.0, final_cg=0
+        steps=60, sigma_start=0.3, sigma_end=0.003, eta=1.0, cg_iterations=40, trust=1.0, model_error=0.0, final_cg=0
     )
     samples = reconstruct(problem, parameters).flatten(1) / UNIT
     y = problem.projections.data[0].flatten()

@@ -9,17 +9,24 @@ and the prior's estimate by its measured accuracy; and a final denoising is foll
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from torch import Tensor
+from torch.nn import functional
 
+from ..geometry import Grid
+from ..operators.factory import make_operator
 from ..parameters import parameter
+from ..priors.prior import Prior
 from ..samplers.consistency import ConjugateGradientConsistency
 from ..samplers.loop import sample
 from ..samplers.schedule import geometric
 from ..samplers.transition import ddim
 from .registry import Method, Problem, register
+
+# Pixel size in mm that the option `grid = prior` samples on: the middle of the training volumes' sizes.
+PRIOR_PIXEL = 1.5
 
 
 @dataclass(frozen=True)
@@ -34,27 +41,59 @@ class DDSParameters:
     eta: float = parameter(0.85, "Share of fresh noise in each step: 0 deterministic, 1 all new.", low=0.0, high=1.0)
     cg_iterations: int = parameter(10, "Conjugate-gradient steps of data consistency per level.", low=1, high=200)
     trust: float = parameter(
-        1.0,
+        0.1,
         "With known noise: how strongly the prior's estimate holds against the data. Larger is smoother.",
         low=0.0,
         high=1000.0,
     )
+    model_error: float = parameter(
+        0.01,
+        "With known noise: the projector's own error in a line integral, added to the noise. Keeps rays through air "
+        "from outweighing all others.",
+        low=0.0,
+        high=10.0,
+    )
     final_cg: int = parameter(
         3, "Conjugate-gradient steps after the final denoising; 0 leaves it as it is.", low=0, high=200
+    )
+    grid: str = parameter(
+        "input",
+        "Where to sample finer volumes: on the input's grid, or on pixels of the size the prior was mostly trained "
+        "on, which is faster. The result lies on the input either way.",
+        choices=("input", "prior"),
     )
 
 
 def reconstruct(problem: Problem, parameters: DDSParameters) -> Tensor:
-    """DDS in 1/mm, on any geometry and any number of slices."""
+    """DDS in 1/mm, on any geometry and any number of slices.
+
+    Raises:
+        ValueError: no prior.
+        FloatingPointError: the measurement or the prior led to values that are not finite.
+    """
     prior = problem.prior
     if prior is None:
         raise ValueError("prior: method dds needs a prior")
-    spacing = math.sqrt(problem.grid.spacing[1] * problem.grid.spacing[2])
+    grid = problem.grid
+    if parameters.grid == "input" or grid.in_plane_spacing >= PRIOR_PIXEL:
+        return sampled(problem, prior, parameters)
+    coarse = _coarser(grid)
+    operator = make_operator(problem.projections.geometry, coarse, problem.projections.data.device)
+    mu = sampled(replace(problem, grid=coarse, operator=operator), prior, parameters)
+    mu = functional.interpolate(mu[:, None], size=grid.shape[1:], mode="bicubic", align_corners=False)[:, 0]
+    with problem.monitor.timed("projector"):
+        consistency = ConjugateGradientConsistency.of(
+            problem.operator, problem.projections, parameters.cg_iterations, parameters.model_error
+        )
+        return consistency(mu, _tolerance(problem, prior, parameters, parameters.sigma_end))
+
+
+def sampled(problem: Problem, prior: Prior, parameters: DDSParameters) -> Tensor:
+    """DDS on the problem's own grid."""
+    spacing = problem.grid.in_plane_spacing
     for text in prior.gate(spacing):
         problem.monitor.warn(text)
     scale, window = problem.projections.scale, prior.info.window
-    # One unit of the prior's range in 1/mm.
-    unit = float(scale.to_mu(window.high) - scale.to_mu(window.low))
 
     def to_mu(x: Tensor) -> Tensor:
         return scale.to_mu(window.denormalise(x))
@@ -65,12 +104,11 @@ def reconstruct(problem: Problem, parameters: DDSParameters) -> Tensor:
     with problem.monitor.timed("projector"):
         start = to_prior(problem.operator.fbp(problem.projections.data, "hann")).clamp(0.0, 1.0)
         consistency = ConjugateGradientConsistency.of(
-            problem.operator, problem.projections, parameters.cg_iterations
+            problem.operator, problem.projections, parameters.cg_iterations, parameters.model_error
         )
 
     def agree(x0: Tensor, sigma: float) -> Tensor:
-        tau = unit * prior.expected_error(sigma) / math.sqrt(max(parameters.trust, 1e-9))
-        return to_prior(consistency(to_mu(x0), tau))
+        return to_prior(consistency(to_mu(x0), _tolerance(problem, prior, parameters, sigma)))
 
     x0 = sample(
         start,
@@ -86,8 +124,29 @@ def reconstruct(problem: Problem, parameters: DDSParameters) -> Tensor:
         x0 = prior.predict_x0(x0, parameters.sigma_end, spacing)
     if parameters.final_cg:
         with problem.monitor.timed("projector"):
-            x0 = agree(x0, parameters.sigma_end)
+            final = replace(consistency, iterations=parameters.final_cg)
+            x0 = to_prior(final(to_mu(x0), _tolerance(problem, prior, parameters, parameters.sigma_end)))
     return to_mu(x0)
+
+
+def _tolerance(problem: Problem, prior: Prior, parameters: DDSParameters, sigma: float) -> float:
+    """Standard deviation in 1/mm that data consistency gives to the prior's estimate at noise level `sigma`."""
+    scale, window = problem.projections.scale, prior.info.window
+    unit = scale.to_mu(window.high) - scale.to_mu(window.low)
+    return float(unit) * prior.expected_error(sigma) / math.sqrt(max(parameters.trust, 1e-9))
+
+
+def _coarser(grid: Grid) -> Grid:
+    """The same extent on pixels of about PRIOR_PIXEL."""
+    factor = PRIOR_PIXEL / grid.in_plane_spacing
+    slices, rows, columns = grid.shape
+    dz, dy, dx = grid.spacing
+    few_rows, few_columns = max(1, round(rows / factor)), max(1, round(columns / factor))
+    return replace(
+        grid,
+        shape=(slices, few_rows, few_columns),
+        spacing=(dz, dy * rows / few_rows, dx * columns / few_columns),
+    )
 
 
 DDS = register(

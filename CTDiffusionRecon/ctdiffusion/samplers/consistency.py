@@ -34,14 +34,21 @@ class ConjugateGradientConsistency:
 
     @staticmethod
     def of(
-        operator: LinearOperator, projections: Projections, iterations: int, weighted: bool = True
+        operator: LinearOperator, projections: Projections, iterations: int, model_error: float = 0.0
     ) -> ConjugateGradientConsistency:
-        """Prepare A' W y once for all steps of a sampler."""
-        weights = projections.weights if weighted else None
-        data = projections.data
-        if weights is not None:
-            # A dead pixel has weight 0, and its datum must not turn into 0 x inf.
-            data = torch.where(weights > 0, data, torch.zeros_like(data)) * weights
+        """Prepare W and A' W y once for all steps of a sampler.
+
+        Args:
+            model_error: standard deviation of the projector's own error in a line integral. It bounds the weights of
+                rays through air, which would otherwise be trusted beyond what a voxel grid can represent, and so
+                conditions the system.
+        """
+        data, variance = projections.data, projections.variance
+        if variance is None:
+            return ConjugateGradientConsistency(operator, None, operator.adjoint(data), iterations)
+        weights = (variance + model_error**2).reciprocal()
+        # A dead pixel has weight 0, and its datum must not turn into 0 x inf.
+        data = torch.where(weights > 0, data, torch.zeros_like(data)) * weights
         return ConjugateGradientConsistency(operator, weights, operator.adjoint(data), iterations)
 
     def __call__(self, mu0: Tensor, tau: float) -> Tensor:

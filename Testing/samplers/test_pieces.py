@@ -1,0 +1,64 @@
+"""Schedules, transitions and data consistency, each against its formula."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from ctdiffusion.geometry import Grid, ParallelBeam, equispaced
+from ctdiffusion.operators.factory import make_operator
+from ctdiffusion.projections import Projections
+from ctdiffusion.samplers.consistency import ConjugateGradientConsistency
+from ctdiffusion.samplers.schedule import geometric
+from ctdiffusion.samplers.transition import ddim
+
+
+def test_geometric_levels_have_equal_ratios_and_exact_ends() -> None:
+    levels = geometric(0.3, 0.01, 40)
+    assert len(levels) == 40
+    assert levels[0] == pytest.approx(0.3) and levels[-1] == pytest.approx(0.01)
+    ratios = [b / a for a, b in zip(levels[:-1], levels[1:], strict=True)]
+    assert max(ratios) == pytest.approx(min(ratios))
+    assert geometric(0.3, 0.01, 1) == [0.3]
+
+
+@pytest.mark.parametrize(("start", "end", "steps"), [(0.1, 0.3, 4), (0.3, 0.0, 4), (0.3, 0.1, 0), (-1.0, 0.1, 3)])
+def test_impossible_schedules_are_refused(start: float, end: float, steps: int) -> None:
+    with pytest.raises(ValueError, match=r"noise levels|steps"):
+        geometric(start, end, steps)
+
+
+@pytest.mark.parametrize("eta", [0.0, 0.3, 0.85, 1.0])
+def test_ddim_keeps_the_variance_at_every_eta(eta: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    noise, fresh = torch.randn((2, 200_000), generator=generator)
+    state = ddim(torch.full((200_000,), 3.0), noise, fresh, 0.2, eta)
+    assert float(state.mean()) == pytest.approx(3.0, abs=2e-3)
+    assert float(state.std()) == pytest.approx(0.2, rel=1e-2)
+
+
+def test_ddim_without_fresh_noise_is_deterministic() -> None:
+    x0, noise = torch.randn(2, 5)
+    assert torch.allclose(ddim(x0, noise, torch.randn(5), 0.2, 0.0), x0 + 0.2 * noise)
+
+
+@pytest.mark.parametrize("model_error", [0.0, 0.03])
+def test_consistency_solves_its_normal_equations(model_error: float) -> None:
+    grid = Grid((2, 6, 6), (1.0, 1.0, 1.0))
+    operator = make_operator(ParallelBeam(equispaced(7, math.pi), 10, 1.0), grid)
+    generator = torch.Generator().manual_seed(1)
+    data = torch.rand((2, 7, 10), generator=generator)
+    variance = 0.01 + torch.rand(data.shape, generator=generator) * 0.1
+    variance[0, 3, 4] = float("inf")
+    estimate = torch.rand((2, 6, 6), generator=generator)
+    tau = 0.5
+    projections = Projections(data, operator.geometry, variance)
+    solution = ConjugateGradientConsistency.of(operator, projections, 80, model_error)(estimate, tau)
+    matrix = operator.forward(torch.eye(36).reshape(36, 6, 6)).reshape(36, -1).T.double()
+    for index in range(2):
+        weights = 1.0 / (variance[index].flatten().double() + model_error**2)
+        left = matrix.T @ (weights[:, None] * matrix) + torch.eye(36, dtype=torch.float64) / tau**2
+        right = matrix.T @ (weights * data[index].flatten()) + estimate[index].flatten() / tau**2
+        exact = torch.linalg.solve(left, right).float()
+        assert torch.allclose(solution[index].flatten(), exact, atol=2e-4)
