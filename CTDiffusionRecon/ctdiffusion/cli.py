@@ -7,8 +7,10 @@ import importlib
 import sys
 from collections.abc import Sequence
 from types import ModuleType
+from typing import NoReturn
 
 from . import __version__
+from .stopping import leave
 
 # name: (module, what it does). A module is imported only when its command is chosen: torch takes seconds.
 COMMANDS = {
@@ -41,6 +43,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _say(f"error: {_one_line(error)}", 2)
     except (OSError, RuntimeError, MemoryError) as error:
         return _say(f"error: {_one_line(error)}", 1)
+
+
+def command() -> NoReturn:
+    """The command `ctdiffusion`: run the command line, then end this process."""
+    leave(main())
 
 
 def _run(argv: list[str]) -> int:
@@ -83,7 +90,3 @@ def _utf8() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from . import atomic
 from .events import EventLog
+from .images.itk import toolkit
 from .jobfolder import JobFolder, JobStatus
 from .monitor import Cancelled, Monitor
 from .stopping import CANCELLED, StopRequest
@@ -166,11 +167,10 @@ class JobMonitor(Monitor):
 
 def write_preview(hu: Tensor, path: Path, window: tuple[float, float] = (-1000.0, 1000.0)) -> None:
     """Write one slice `[row, column]` in HU as an 8-bit PNG, in one step."""
-    import SimpleITK as sitk
-
+    itk = toolkit()
     grey = (hu.nan_to_num(window[0]) - window[0]) / (window[1] - window[0])
     temporary = path.with_name(f"{path.stem}{atomic.TEMPORARY}{path.suffix}")
-    sitk.WriteImage(sitk.GetImageFromArray((grey.clamp(0, 1) * 255).to(torch.uint8).numpy()), str(temporary))
+    itk.WriteImage(itk.GetImageFromArray((grey.clamp(0, 1) * 255).to(torch.uint8).numpy()), str(temporary))
     temporary.replace(path)
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+if TYPE_CHECKING:
+    # The worker needs this file before it can afford to import torch.
+    from torch import Tensor
 
 
 class Cancelled(Exception):

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 CANCELLED = "cancelled"
 INTERRUPTED = "interrupted"
@@ -66,6 +67,16 @@ class StopRequest:
                 with suppress(Exception):
                     tidy(self.reason or CANCELLED)
             os._exit(STOPPED_EXIT_CODE)
+
+
+def leave(code: int) -> NoReturn:
+    """End this process with an exit code; a stopped one at once, because unloading torch can take seconds."""
+    if code == STOPPED_EXIT_CODE:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(Exception):
+                stream.flush()
+        os._exit(code)
+    raise SystemExit(code)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from .events import Event, EventLog, Listener
 from .jobfolder import JobFolder, JobStatus
 from .joblock import JobBusy, JobLock
 from .monitor import Cancelled
-from .stopping import INTERRUPTED, StopRequest, watching
+from .stopping import INTERRUPTED, StopRequest, leave, watching
 
 
 def run_job(
@@ -152,4 +152,4 @@ def print_json(event: Event) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    leave(main())

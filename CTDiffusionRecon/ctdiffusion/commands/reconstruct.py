@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..images.header import image_suffix
+from ..images.header import META_SUFFIXES, NIFTI_SUFFIXES, NRRD_SUFFIXES, image_suffix
+from ..images.itk import toolkit
 from ..job import DEVICES, PRESETS, JobSpec
 from ..jobfolder import JobFolder
 from ..methods.registry import method_named, methods
 from ..parameters import ParameterInfo, describe
 from ..simulate import SimulationSettings
 from ..strictjson import read_object
-from ..volume import READABLE, WRITABLE, read_volume, write_volume
+from ..volume import WRITABLE
 from .methods import facts, option_name
 from .running import run_here
 
@@ -83,7 +84,7 @@ def main(args: argparse.Namespace) -> int:
     out = Path(os.path.abspath(args.output))
     if image_suffix(out) in WRITABLE and not out.is_dir():
         return _into_file(spec, out, args.json)
-    if image_suffix(out) in READABLE and not out.is_dir():
+    if image_suffix(out) in (*NRRD_SUFFIXES, *NIFTI_SUFFIXES, *META_SUFFIXES) and not out.is_dir():
         raise ValueError(f"{out.name}: cannot write this format; use one of {', '.join(WRITABLE)}, or a folder")
     return _into_folder(spec, out, args.json)
 
@@ -164,7 +165,9 @@ def _deliver(folder: JobFolder, out: Path) -> None:
         os.replace(folder.volume, out)
     else:
         other = folder.path / f"delivery{suffix}"
-        write_volume(read_volume(folder.volume, assume_hu=True), other)
+        # Not read_volume, which judges values and would clip them.
+        itk = toolkit()
+        itk.WriteImage(itk.ReadImage(str(folder.volume)), str(other), suffix != ".nii")
         os.replace(other, out)
     os.replace(folder.provenance, out.with_name(out.name[: -len(suffix)] + ".provenance.json"))
 

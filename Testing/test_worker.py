@@ -1,0 +1,319 @@
+"""One job, in this process: files, numbers, refusals, resume, and the study that shares its mathematics."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import slow_method
+import torch
+from ctdiffusion import devices, jobrun, pipeline
+from ctdiffusion.events import read_events
+from ctdiffusion.job import JobSpec
+from ctdiffusion.jobfolder import JobFolder, JobStatus
+from ctdiffusion.jobmonitor import JobMonitor
+from ctdiffusion.monitor import Monitor
+from ctdiffusion.presets import default_geometry
+from ctdiffusion.quality.metrics import compare
+from ctdiffusion.simulate import SimulationSettings
+from ctdiffusion.stopping import StopRequest
+from ctdiffusion.study import run_study
+from ctdiffusion.volume import read_volume
+from ctdiffusion.worker import run_job
+from job_helpers import leftovers, make_input, make_job, phantom, result_of
+
+
+def test_a_job_gives_a_volume_on_the_input_with_its_numbers(tmp_path):
+    job = make_job(tmp_path / "job", geometry="fan", views=60)
+    heard = []
+    status = run_job(job.path, listener=heard.append)
+    assert (status.state, status.exit_code, status.error) == ("done", 0, None)
+    reference, result = phantom(), read_volume(job.volume, assume_hu=True)
+    assert result.spacing == pytest.approx(reference.spacing, abs=1e-6)
+    assert result.origin == pytest.approx(reference.origin, abs=1e-6)
+    assert result.direction == pytest.approx(reference.direction, abs=1e-6)
+    body = (slice(None), slice(12, 20), slice(12, 16))
+    assert result.array[body].mean() == pytest.approx(reference.array[body].mean(), abs=30)
+    assert status.metrics["psnr"] == pytest.approx(compare(result, reference)["psnr"], abs=1e-3)
+    assert status.metrics["psnr"] > 24
+    assert 0 < status.misfit["relative"] < 0.05
+    logged = list(read_events(job.events))
+    assert logged == json.loads(json.dumps(heard, default=str).replace("NaN", "null"))
+    assert [e["phase"] for e in logged if e["event"] == "step" and e["step"] == 0][:2] == ["read", "simulate"]
+    assert leftovers(job.path) == []
+    assert job.preview.read_bytes()[:4] == b"\x89PNG"
+
+
+def test_provenance_says_what_was_done_and_a_rerun_reproduces(tmp_path):
+    job = make_job(tmp_path / "job", method="slow", seed=11, slices=(1, 3))
+    run_job(job.path)
+    record = json.loads(job.provenance.read_text(encoding="utf-8"))
+    source = tmp_path / "input.nrrd"
+    assert record["inputs"]["files_sha256"] == {"input.nrrd": hashlib.sha256(source.read_bytes()).hexdigest()}
+    assert record["device"]["used"] in ("cpu", "cuda")
+    assert record["packages"]["torch"].split("+")[0] == torch.__version__.split("+")[0]
+    assert set(record["seconds"]) >= {"network", "projector", "io", "other", "total"}
+    assert sum(v for k, v in record["seconds"].items() if k != "total") == pytest.approx(
+        record["seconds"]["total"], abs=0.05
+    )
+    assert record["peak_memory"]["process_bytes"] > 10_000_000
+    assert record["first_slice"] == 1
+    assert record["result_sha256"] == hashlib.sha256(result_of(job).tobytes()).hexdigest()
+
+    again = JobFolder(tmp_path / "again")
+    again.create(JobSpec.from_dict(record["spec"]))
+    run_job(again.path)
+    assert np.array_equal(result_of(again), result_of(job))
+
+    other = JobFolder(tmp_path / "other")
+    other.create(replace(JobSpec.from_dict(record["spec"]), seed=12))
+    run_job(other.path)
+    assert not np.array_equal(result_of(other), result_of(job))
+
+
+@pytest.mark.parametrize("method", ["fbp", "slow"])
+@pytest.mark.parametrize("geometry", ["parallel", "fan"])
+def test_a_slice_range_gives_the_slices_of_the_whole(tmp_path, method, geometry):
+    whole = make_job(tmp_path / "whole", method=method, geometry=geometry)
+    part = make_job(tmp_path / "part", method=method, geometry=geometry, slices=(1, 3))
+    run_job(whole.path)
+    run_job(part.path)
+    assert np.array_equal(result_of(part), result_of(whole)[1:3])
+    assert read_volume(part.volume, assume_hu=True).origin == pytest.approx((10, -20, 33))
+
+
+def test_the_study_and_the_worker_agree(tmp_path):
+    job = make_job(tmp_path / "job", method="slow", geometry="fan", views=12, seed=5)
+    status = run_job(job.path)
+    volume, angles = phantom(), JobSpec(**{"input": "x", "method": "fbp", "geometry": "fan", "views": 12}).angles()
+    methods = [("fbp", {"filter": "hann"}), ("slow", {})]
+    settings = SimulationSettings()
+    results = run_study(volume, default_geometry("fan", angles, volume.grid), settings, methods, 5, "auto")
+    assert [r.method for r in results] == ["fbp", "slow"]
+    assert np.array_equal(results[1].volume.array, result_of(job))
+    assert results[1].metrics["psnr"] == pytest.approx(status.metrics["psnr"])
+    assert results[1].misfit["chi2"] == pytest.approx(status.misfit["chi2"])
+    assert results[0].metrics["psnr"] != results[1].metrics["psnr"]
+
+
+def test_a_study_refuses_before_it_computes(monkeypatch):
+    monkeypatch.setattr(pipeline, "simulate", lambda *_: pytest.fail("it computed"))
+    volume = phantom()
+    geometry = default_geometry("parallel", (0.0, 1.0), volume.grid)
+    for methods, text in [([("magic", {})], "magic"), ([("slow", {"steps": 0})], r"methods\.slow\.steps")]:
+        with pytest.raises(ValueError, match=text):
+            run_study(volume, geometry, SimulationSettings(), methods)
+
+
+def test_methods_never_see_the_reference(tmp_path, monkeypatch):
+    """The result is the same whatever the reference and the template hold (C5)."""
+    volume = phantom()
+    geometry = default_geometry("parallel", tuple(np.linspace(0, 3, 12)), volume.grid)
+    measurement = pipeline.simulated(volume, geometry, SimulationSettings(), 3)
+    other = replace(measurement, reference=volume.like(volume.array * 0), template=volume.like(volume.array * 0))
+    operator = pipeline.operator_for(measurement, "cpu")
+    arguments = (slow_method.SLOW, slow_method.SlowParameters(), None, 3, Monitor())
+    first = pipeline.run_method(measurement, operator, *arguments)
+    second = pipeline.run_method(other, operator, *arguments)
+    assert np.array_equal(first.volume.array, second.volume.array)
+    assert first.metrics["psnr"] != second.metrics["psnr"]
+
+
+def test_nan_ends_in_a_clear_error_and_the_last_good_state_is_kept(tmp_path):
+    job = make_job(tmp_path / "job", method="slow", parameters={"nan_step": 3})
+    status = run_job(job.path, save_s=0.0)
+    assert (status.state, status.exit_code) == ("failed", 1)
+    assert "not finite" in status.error
+    assert not job.result.exists()
+    step, tensors = job.load_state(job.read_spec().digest)
+    assert step == 3
+    assert torch.isfinite(tensors["x"]).all()
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"slices": (2, 9)}, r"spec\.slices: 2:9 .*0:4"),
+        ({"input": "missing.nrrd"}, "missing.nrrd"),
+        ({"geometry": {"kind": "fan", "angles": [0.0], "source_to_isocentre": 20.0, "source_to_detector": 90.0,
+                       "columns": 60, "column_spacing": 2.0}, "views": None}, "inside the volume"),
+        ({"device": "cuda"}, "device: cuda was asked for, but"),
+        ({"prior": "no-such-pack", "method": "dds"}, "no-such-pack"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_refused_by_name(tmp_path, change, text):
+    if change.get("device") == "cuda" and devices.why_no_cuda() is None:
+        pytest.skip("this machine has a GPU")
+    job = make_job(tmp_path / "job", **change)
+    status = run_job(job.path)
+    assert (status.state, status.exit_code) == ("failed", 2)
+    assert re.search(text, status.error)
+    assert "\n" not in status.error
+    assert not job.result.exists()
+    assert job.read_status() == replace(status, updated=job.read_status().updated)
+
+
+def test_memory_is_asked_for_before_it_is_taken(tmp_path, monkeypatch):
+    from ctdiffusion.images import memory
+
+    monkeypatch.setattr(memory, "available_memory", lambda: 300_000)
+    monkeypatch.setattr(pipeline, "simulate", lambda *_: pytest.fail("it allocated"))
+    status = run_job(make_job(tmp_path / "job", views=200).path)
+    assert status.exit_code == 2
+    assert "memory" in status.error
+    assert "GB" in status.error
+
+
+def test_a_finished_job_is_not_run_again(tmp_path):
+    job = make_job(tmp_path / "job")
+    run_job(job.path)
+    before = job.volume.stat().st_mtime_ns
+    assert run_job(job.path, resume=True).state == "done"
+    with pytest.raises(ValueError, match="already done"):
+        run_job(job.path)
+    with pytest.raises(ValueError, match="already holds a job that is done"):
+        job.create(job.read_spec())
+    assert job.volume.stat().st_mtime_ns == before
+
+
+def test_cancel_after_the_end_changes_nothing(tmp_path):
+    job = make_job(tmp_path / "job")
+    run_job(job.path)
+    job.cancel.touch()
+    assert job.read_status().state == "done"
+    assert run_job(job.path, resume=True).state == "done"
+
+
+def test_a_cancelled_job_resumes_to_the_same_bits(tmp_path):
+    unbroken = make_job(tmp_path / "unbroken", method="slow", parameters={"steps": 9})
+    run_job(unbroken.path)
+    job = make_job(tmp_path / "job", method="slow", parameters={"steps": 9})
+
+    def cancel(event):
+        if event["event"] == "step" and event["phase"] == "slow" and event["step"] >= 1 and not resumed:
+            job.cancel.touch()
+
+    resumed = []
+    status = run_job(job.path, listener=cancel, save_s=0.0)
+    assert (status.state, status.exit_code) == ("cancelled", 130)
+    assert not job.result.exists()
+    assert job.state.exists()
+    resumed = [True]
+    events = []
+    assert run_job(job.path, resume=True, listener=events.append).state == "done"
+    assert next(e["step"] for e in events if e["event"] == "resumed") >= 1
+    assert np.array_equal(result_of(job), result_of(unbroken))
+    assert not job.state.exists()
+
+
+@pytest.mark.parametrize("damage", ["random", "other", "empty"])
+def test_a_state_that_cannot_be_used_is_told_and_the_answer_is_the_same(tmp_path, damage):
+    job = make_job(tmp_path / "job", method="slow")
+    if damage == "other":
+        job.save_state(2, {"x": torch.ones(4, 32, 32)}, "another specification")
+    else:
+        job.state.write_bytes(b"" if damage == "empty" else bytes(range(256)))
+    events = []
+    assert run_job(job.path, resume=True, listener=events.append).state == "done"
+    told = [e["text"] for e in events if e["event"] == "warning" and "state" in e["text"]]
+    assert len(told) == 1
+    unbroken = make_job(tmp_path / "unbroken", method="slow")
+    run_job(unbroken.path)
+    assert np.array_equal(result_of(job), result_of(unbroken))
+
+
+def test_a_gpu_out_of_memory_goes_on_with_the_cpu(tmp_path, monkeypatch):
+    job = make_job(tmp_path / "job")
+    original, seen = pipeline.operator_for, []
+
+    def operator_for(measurement, device):
+        seen.append(str(device))
+        if len(seen) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB\nmore")
+        return original(measurement, device)
+
+    monkeypatch.setattr(pipeline, "operator_for", operator_for)
+    monkeypatch.setattr(devices, "resolve", lambda name: devices.DeviceChoice(torch.device("meta"), "a test"))
+    status = run_job(job.path)
+    assert status.state == "done"
+    assert seen == ["meta", "cpu"]
+    assert any("out of memory" in e.get("text", "") for e in read_events(job.events))
+
+
+def test_devices_say_why_it_is_the_cpu(monkeypatch):
+    assert devices.resolve("cpu").device.type == "cpu"
+    with pytest.raises(ValueError, match="device"):
+        devices.resolve("tpu")
+    monkeypatch.setattr(torch.version, "cuda", "12.8")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert "no usable GPU" in devices.resolve("auto").reason
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    choice = devices.resolve("auto")
+    assert (choice.device.type, choice.reason) == ("cpu", "CUDA_VISIBLE_DEVICES hides every GPU")
+    with pytest.raises(ValueError, match="cuda was asked for, but CUDA_VISIBLE_DEVICES"):
+        devices.resolve("cuda")
+
+
+def test_time_is_accounted_once(tmp_path):
+    job = make_job(tmp_path / "job")
+    monitor = JobMonitor(job, _quiet_log(job), StopRequest(), "digest")
+    with monitor.timed("io"):
+        time.sleep(0.05)
+        with monitor.timed("network"):
+            time.sleep(0.1)
+        time.sleep(0.05)
+    seconds = monitor.timings()
+    assert seconds["io"] == pytest.approx(0.1, abs=0.04)
+    assert seconds["network"] == pytest.approx(0.1, abs=0.04)
+    assert seconds["other"] == pytest.approx(0.0, abs=0.02)
+
+
+def test_the_log_stays_small_however_many_steps_there_are(tmp_path):
+    job = make_job(tmp_path / "job")
+    monitor = JobMonitor(job, _quiet_log(job), StopRequest(), "digest")
+    for step in range(5000):
+        monitor.step("many", step, 100_000)
+    assert sum(1 for _ in read_events(job.events)) < 60
+
+
+def test_eta_counts_from_where_a_resumed_run_began(tmp_path):
+    job, heard = make_job(tmp_path / "job"), []
+    log = _quiet_log(job)
+    log.listener = heard.append
+    monitor = JobMonitor(job, log, StopRequest(), "digest", report_s=0.0)
+    monitor.step("phase", 50, 100)
+    time.sleep(0.2)
+    monitor.step("phase", 60, 100)
+    assert heard[-1]["eta_s"] == pytest.approx(0.8, abs=0.3)
+
+
+def test_the_default_prior_is_named_when_there_is_none(monkeypatch):
+    from ctdiffusion.priors import pack
+
+    monkeypatch.setattr(pack, "find_packs", dict)
+    with pytest.raises(ValueError, match=r"^prior: no prior pack is installed"):
+        jobrun.load_prior(None, "cpu")
+
+
+def test_status_of_a_dead_worker_is_interrupted(tmp_path):
+    job = make_job(tmp_path / "job")
+    job.write_status(JobStatus("running", pid=1))
+    assert job.read_status().state == "interrupted"
+    job.status.write_bytes(b'{"state": "runn')
+    assert job.read_status().state == "queued"
+    job.events.write_text('{"event": "status"}\n')
+    assert job.read_status().state == "interrupted"
+    make_input(tmp_path)
+    assert run_job(job.path, resume=True).state == "done"
+
+
+def _quiet_log(job):
+    from ctdiffusion.events import EventLog
+
+    return EventLog(job.events)
