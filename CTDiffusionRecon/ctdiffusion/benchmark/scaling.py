@@ -14,6 +14,7 @@ import torch
 
 from ..geometry import Grid
 from ..operators.factory import make_operator
+from .machine import peak_process_bytes
 from .projectors import scan_of
 from .timing import interleaved
 
@@ -81,14 +82,11 @@ def peak_bytes(kind: str, views: int, grid: Grid) -> int | None:
 
 
 def _peak(kind: str, views: int, grid: Grid) -> int | None:
-    from ..provenance import peak_memory
-
-    device = torch.device("cpu")
     small = Grid((1, 8, 8), grid.spacing)
     _once(kind, 2, small)
-    before = peak_memory(device)["process_bytes"]
+    before = peak_process_bytes()
     _once(kind, views, grid)
-    after = peak_memory(device)["process_bytes"]
+    after = peak_process_bytes()
     return None if before is None or after is None else after - before
 
 
