@@ -37,6 +37,18 @@ _CODECS = {
 _STORAGE_CLASS, _TRANSFER_SYNTAX = b"\x02\x00", b"\x10\x00"
 # Raw Data Storage, the class of a scanner's projections in DICOM-CT-PD files.
 _RAW_DATA = "1.2.840.10008.5.1.4.1.1.66"
+# What a geometry needs of a DICOM-CT-PD file, by the bytes of its private tags.
+# Chen et al. 2015, doi:10.1118/1.4935406.
+_PROJECTION_TAGS = {
+    b"\x31\x70\x03\x10": "(7031,1003) source to isocentre",
+    b"\x31\x70\x31\x10": "(7031,1031) source to detector",
+    b"\x31\x70\x01\x10": "(7031,1001) view angle",
+    b"\x31\x70\x33\x10": "(7031,1033) central detector element",
+    b"\x29\x70\x02\x10": "(7029,1002) column spacing",
+    b"\x29\x70\x06\x10": "(7029,1006) row spacing",
+    b"\x29\x70\x0b\x10": "(7029,100B) detector shape",
+    b"\x33\x70\x0e\x10": "(7033,100E) flying focal spot mode",
+}
 
 
 @dataclass(frozen=True)
@@ -240,3 +252,15 @@ def _pixels(frame: _Frame) -> NDArray[Any]:
             f"{frame.path.name}: its pixels cannot be decoded: {one_line(error)}{_codec(frame.path)}"
         ) from None
     return np.asarray(toolkit().GetArrayFromImage(image)).reshape(frame.size[1], frame.size[0])
+
+
+def projections_refusal(path: Path) -> str:
+    """Why a DICOM file cannot be read as projections, with the tags that a geometry file has to be filled from."""
+    kind = "raw projection data (DICOM-CT-PD)" if _meta_value(path, _STORAGE_CLASS) == _RAW_DATA else "a DICOM image"
+    head = path.read_bytes()[:65536]
+    missing = [name for tag, name in _PROJECTION_TAGS.items() if tag not in head]
+    lacking = f"; missing here: {', '.join(missing)}" if missing else ""
+    return (
+        f"{path.name}: {kind} is not read as projections; convert it to NPZ or HDF5 with a geometry file made from "
+        f"{', '.join(_PROJECTION_TAGS.values())}{lacking}"
+    )

@@ -1,0 +1,207 @@
+"""The geometry file: what a data file of projections holds and how it was taken. docs/measured-projections.md."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .adapters import adapted
+from .fields import Fields
+
+FORMAT = "ctdiffusion-projections"
+KINDS = ("parallel", "fan", "fan-curved", "cone")
+VALUES = ("line-integrals", "transmission", "counts")
+AXES = ("slice", "view", "row", "column")
+LARGEST_FILE = 50_000_000
+
+
+@dataclass(frozen=True)
+class Beam:
+    """Lengths in mm. `column_spacing` is None where the detector's pixel size was not recorded."""
+
+    kind: str
+    source_to_isocentre: float | None
+    source_to_detector: float | None
+    column_spacing: float | None
+    row_spacing: float | None
+    column_offset: float
+    row_offset: float
+    rotation_centre_column: float | None
+    reversed_columns: bool
+    reversed_rows: bool
+
+
+@dataclass(frozen=True)
+class Angles:
+    """View angles: `values` as listed, or the name of the `array` that holds them.
+
+    The engine's angle is `sense * value + start`, all in `unit`.
+    """
+
+    values: tuple[float, ...] | None
+    array: str | None
+    unit: str
+    sense: int
+    start: float
+
+
+@dataclass(frozen=True)
+class Description:
+    """A geometry file, checked but for what only the data can tell."""
+
+    name: str
+    file: Path
+    data: str
+    axes: tuple[str, ...]
+    values: str
+    scale: float
+    flat: str | float | None
+    dark: str | float | None
+    saturation: float | None
+    photons: float | None
+    photons_per_count: float | None
+    beam: Beam
+    angles: Angles
+    grid_shape: tuple[int, int, int] | None
+    grid_spacing: tuple[float, float, float] | None
+    mu_water: float | None
+
+
+def read_description(path: Path) -> Description:
+    """Read a geometry file, in this program's format or in one of those that `adapters` knows.
+
+    Raises:
+        ValueError: not JSON, an unknown or missing field, a wrong type or a data file outside its folder.
+    """
+    if path.stat().st_size > LARGEST_FILE:
+        raise ValueError(f"{path.name}: too large for a geometry file")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path.name}: not a geometry file in JSON: {error}") from None
+    if isinstance(values, dict) and "format" not in values:
+        values = adapted(values, path)
+    return parse_description(values, path)
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number")
+
+
+def parse_description(values: Any, path: Path) -> Description:
+    """Check the values of a geometry file that lies, or would lie, at `path`; see `read_description`."""
+    top = Fields(values, path.name)
+    top.choice("format", (FORMAT,))
+    version = top.number("version")
+    if version != 1:
+        raise ValueError(f"{path.name}.version: this program reads version 1, got {version!r}")
+    top.any("comment", None)
+    description = Description(
+        name=top.text("name", path.stem),
+        file=_beside(path, top.text("file")),
+        data=top.text("data"),
+        axes=_axes(top.texts("axes"), path.name),
+        values=top.choice("values", VALUES),
+        scale=float(top.number("scale", 1.0)),
+        flat=top.text_or_number("flat"),
+        dark=top.text_or_number("dark"),
+        saturation=top.number("saturation", None, positive=True),
+        photons=top.number("photons", None, positive=True),
+        photons_per_count=top.number("photons_per_count", None, positive=True),
+        beam=_beam(top.inside("geometry")),
+        angles=_angles(top.inside("angles"), path.name),
+        grid_shape=_shape(top, path.name),
+        grid_spacing=top.numbers("grid_spacing_mm", 3, None),
+        mu_water=top.number("mu_water_per_mm", None, positive=True),
+    )
+    top.finish()
+    _check_detector(description, path.name)
+    return description
+
+
+def _beside(path: Path, name: str) -> Path:
+    folder = path.parent.resolve()
+    target = (folder / name).resolve()
+    if folder not in target.parents:
+        raise ValueError(f"{path.name}.file: {name!r} lies outside the folder of the geometry file; not followed")
+    if not target.is_file():
+        raise ValueError(f"{path.name}.file: {name!r} is missing")
+    return target
+
+
+def _axes(axes: tuple[str, ...], where: str) -> tuple[str, ...]:
+    if len(set(axes)) != len(axes) or not {"view", "column"} <= set(axes) <= set(AXES):
+        raise ValueError(
+            f"{where}.axes: must name each axis once out of {', '.join(AXES)}, with view and column: {axes}"
+        )
+    return axes
+
+
+def _shape(top: Fields, where: str) -> tuple[int, int, int] | None:
+    shape = top.numbers("grid_shape", 3, None)
+    if shape is None:
+        return None
+    if any(n != int(n) or n < 1 for n in shape):
+        raise ValueError(f"{where}.grid_shape: must be three positive counts (slices, rows, columns), got {shape}")
+    return (int(shape[0]), int(shape[1]), int(shape[2]))
+
+
+def _beam(fields: Fields) -> Beam:
+    kind = fields.choice("kind", KINDS)
+    near = default = None
+    if kind != "parallel":
+        near = fields.number("source_to_isocentre_mm", positive=True)
+        default = fields.number("source_to_detector_mm", positive=True)
+    beam = Beam(
+        kind=kind,
+        source_to_isocentre=near,
+        source_to_detector=default,
+        column_spacing=fields.number("column_spacing_mm", None, positive=True),
+        row_spacing=fields.number("row_spacing_mm", None, positive=True),
+        column_offset=float(fields.number("column_offset_mm", 0.0)),
+        row_offset=float(fields.number("row_offset_mm", 0.0)),
+        rotation_centre_column=fields.number("rotation_centre_column", None),
+        reversed_columns=fields.flag("reversed_columns"),
+        reversed_rows=fields.flag("reversed_rows"),
+    )
+    fields.finish()
+    return beam
+
+
+def _angles(fields: Fields, where: str) -> Angles:
+    array, values = fields.text("array", None), fields.numbers("values", default=None)
+    step, count = fields.number("step", None), fields.number("count", None, positive=True)
+    if (step is None) != (count is None) or sum(v is not None for v in (array, values, step)) != 1:
+        raise ValueError(f"{where}.angles: give one of array, values, or step and count")
+    if step is not None:
+        values = tuple(step * k for k in range(int(count)))
+    sense = fields.number("sense", 1)
+    if sense not in (1, -1):
+        raise ValueError(f"{where}.angles.sense: must be 1 or -1, got {sense!r}")
+    unit = fields.choice("unit", ("deg", "rad"))
+    angles = Angles(values, array, unit, int(sense), float(fields.number("start", 0.0)))
+    fields.finish()
+    return angles
+
+
+def _check_detector(description: Description, where: str) -> None:
+    beam, axes = description.beam, description.axes
+    if beam.column_offset and beam.rotation_centre_column is not None:
+        raise ValueError(f"{where}.geometry: give column_offset_mm or rotation_centre_column, not both")
+    if beam.kind == "cone" and "row" not in axes:
+        raise ValueError(f"{where}.axes: a cone beam needs row, view and column, got {axes}")
+    if beam.kind == "cone" and "slice" in axes:
+        raise ValueError(f"{where}.axes: a cone beam has rows, not slices, got {axes}")
+    if beam.kind.startswith("fan") and "row" in axes:
+        raise ValueError(f"{where}.axes: a fan beam has one detector row; name stacked slices 'slice', got {axes}")
+    if "row" in axes and "slice" in axes:
+        raise ValueError(f"{where}.axes: the rows of a parallel beam are slices; name one of them, got {axes}")
+    if (
+        description.values != "counts"
+        and (description.flat, description.dark, description.photons_per_count) != (None,) * 3
+    ):
+        raise ValueError(f"{where}: flat, dark and photons_per_count belong to values = counts only")
+    if description.values == "counts" and description.photons is not None:
+        raise ValueError(f"{where}.photons: belongs to line integrals and transmission; for counts: photons_per_count")
