@@ -101,6 +101,53 @@ def test_the_study_and_the_worker_agree(tmp_path):
     assert results[0].metrics["psnr"] != results[1].metrics["psnr"]
 
 
+def _measured_file(folder):
+    """Forty parallel views of the phantom, free of noise, as a file of measured projections."""
+    volume = phantom()
+    geometry = default_geometry("parallel", tuple(np.arange(40) * np.pi / 40), volume.grid)
+    data = pipeline.simulated(volume, geometry, SimulationSettings(noise=False), 0).projections.data
+    np.savez(folder / "scan.npz", data=data.numpy())
+    description = {
+        "format": "ctdiffusion-projections",
+        "version": 1,
+        "name": "scan",
+        "file": "scan.npz",
+        "data": "data",
+        "axes": ["slice", "view", "column"],
+        "values": "line-integrals",
+        "geometry": {"kind": "parallel", "column_spacing_mm": geometry.column_spacing},
+        "angles": {"values": [180 * k / 40 for k in range(40)], "unit": "deg"},
+        "grid_shape": [4, 32, 32],
+        "grid_spacing_mm": [3.0, 2.0, 2.0],
+    }
+    (folder / "scan.json").write_text(json.dumps(description))
+    return folder / "scan.npz"
+
+
+def test_measured_projections_are_reconstructed_without_a_reference(tmp_path):
+    path = str(_measured_file(tmp_path))
+    job = make_job(tmp_path / "job", input=path, input_kind="projections", geometry=None, views=None)
+    status = run_job(job.path)
+    assert status.state == "done", status.error
+    assert status.metrics is None
+    assert 0 < status.misfit["relative"] < 0.05
+    assert status.misfit["chi2"] is None
+    simulated = make_job(tmp_path / "simulated", views=40, simulation=SimulationSettings(noise=False))
+    run_job(simulated.path)
+    assert np.allclose(result_of(job), result_of(simulated), atol=0.1)
+    record = json.loads(job.provenance.read_text(encoding="utf-8"))
+    assert set(record["inputs"]["files_sha256"]) == {"scan.npz", "scan.json"}
+    assert len(record["geometry"]["angles"]) == 40
+
+    fewer = make_job(tmp_path / "fewer", input=path, input_kind="projections", geometry=None, views=10)
+    assert run_job(fewer.path).state == "done"
+    angles = json.loads(fewer.provenance.read_text(encoding="utf-8"))["geometry"]["angles"]
+    assert np.degrees(angles) == pytest.approx(np.arange(10) * 18.0)
+    more = make_job(tmp_path / "more", input=path, input_kind="projections", geometry=None, views=41)
+    status = run_job(more.path)
+    assert (status.exit_code, status.error) == (2, "spec.views: 41 views were asked for, scan.npz has 40")
+
+
 def test_a_study_refuses_before_it_computes(monkeypatch):
     monkeypatch.setattr(pipeline, "simulate", lambda *_: pytest.fail("it computed"))
     volume = phantom()

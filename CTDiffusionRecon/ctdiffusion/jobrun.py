@@ -79,14 +79,17 @@ def read_measurement(spec: JobSpec, folder: Path, monitor: JobMonitor) -> tuple[
     path = spec.input_path(folder)
     monitor.step("read", 0, 1)
     with monitor.timed("io"):
+        files = provenance.file_hashes(path) if path.exists() else {}
         if spec.input_kind == "projections":
             measurement, content = _read_projections(spec, path)
+            if (geometry_file := path.with_suffix(".json")).is_file():
+                files |= provenance.file_hashes(geometry_file)
         else:
             volume = read_volume(path, spec.assume_hu)
             for note in volume.notes:
                 monitor.warn(f"{path.name}: {note}")
             content = provenance.sha256_array(volume.array)
-        inputs = {"path": spec.input, "files_sha256": provenance.file_hashes(path), "values_sha256": content}
+        inputs = {"path": spec.input, "files_sha256": files, "values_sha256": content}
     monitor.step("read", 1, 1)
     if spec.input_kind == "volume":
         measurement = _simulate(spec, volume, monitor)

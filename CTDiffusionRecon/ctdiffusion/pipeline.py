@@ -88,8 +88,8 @@ def measured(projections: Projections, grid: Grid, warnings: tuple[str, ...] = (
         ValueError: the geometry does not fit the grid, or memory would not suffice.
     """
     check_need(grid, projections.geometry)
-    found = (*warnings, *projections.notes, *projections.geometry.check(grid))
-    return Measurement(projections, volume_on(grid), None, grid, found)
+    found = dict.fromkeys((*warnings, *projections.notes, *projections.geometry.check(grid)))
+    return Measurement(projections, volume_on(grid), None, grid, tuple(found))
 
 
 def volume_on(grid: Grid) -> Volume:

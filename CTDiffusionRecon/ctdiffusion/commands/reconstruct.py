@@ -24,7 +24,7 @@ from .running import run_here
 
 _PARAMETER = "parameter:"
 _SIMULATION = "simulation:"
-MEASURED_SUFFIXES = (".h5", ".hdf5", ".npz")
+MEASURED_SUFFIXES = (".json", ".h5", ".hdf5", ".npz")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
