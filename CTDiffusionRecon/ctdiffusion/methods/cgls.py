@@ -1,0 +1,51 @@
+"""CGLS as a method."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ..parameters import parameter
+from ..solvers.cgls import cgls
+from .raydata import data_and_weights, empty_image
+from .registry import Method, Problem, register
+from .timed import TimedOperator
+
+
+@dataclass(frozen=True)
+class CGLSParameters:
+    """Parameters of CGLS."""
+
+    iterations: int = parameter(
+        12, "Iterations; they are the regularisation: too many bring the noise back.", low=1, high=1000
+    )
+    weighted: bool = parameter(True, "Weigh every ray by 1 / variance where the noise is known.")
+
+
+def reconstruct(problem: Problem, parameters: CGLSParameters) -> Tensor:
+    """CGLS from an empty image, in 1/mm. Dead detector pixels are left out, weighted or not."""
+    monitor = problem.monitor
+    data, weights = data_and_weights(problem)
+    if weights is not None and not parameters.weighted:
+        weights = (weights > 0).to(weights.dtype)
+    return cgls(
+        TimedOperator(problem.operator, monitor),
+        data,
+        empty_image(problem),
+        parameters.iterations,
+        weights,
+        lambda step, image: monitor.step("cgls", step, parameters.iterations, image),
+    )
+
+
+CGLS = register(
+    Method(
+        name="cgls",
+        title="CGLS",
+        summary="Conjugate gradients for weighted least squares, stopped early: fast, and noisy if not stopped.",
+        source="Hestenes & Stiefel 1952, doi:10.6028/jres.049.044",
+        parameters=CGLSParameters,
+        run=reconstruct,
+    )
+)

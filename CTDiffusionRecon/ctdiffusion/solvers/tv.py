@@ -1,0 +1,113 @@
+"""Total-variation reconstruction, with a given regularisation weight or one that the noise level decides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .primal_dual import PrimalDual
+from .tv_objective import TVObjective
+
+# The weight is adjusted this often, from the moment the data fit has settled after the start, until this share of the
+# iterations is spent; the rest converge with it unchanged. All measured, see docs/tv.md.
+ADJUST_EVERY = 20
+ADJUST_FROM = 60
+ADJUST_SHARE = 0.6
+ADJUST_FACTOR = 2.0
+# lambda stays within this factor of its first value: a target out of reach, or a variance that is far from
+# the truth, must not drive it to 0 or infinity.
+ADJUST_RANGE = 8.0
+# The callback sees the image this often.
+SHOW_EVERY = 10
+
+
+@dataclass(frozen=True)
+class TVResult:
+    """What total variation found.
+
+    Attributes:
+        image: `[slice, row, column]` in 1/mm.
+        strength: lambda of every problem, `[slice]`, or `[1]` where the slices are coupled.
+        iterations: how many each problem took.
+        chi2: mean of W (A x - y)^2 of each.
+    """
+
+    image: Tensor
+    strength: Tensor
+    iterations: Tensor
+    chi2: Tensor
+
+
+def total_variation(
+    objective: TVObjective,
+    start: Tensor,
+    strength: Tensor | float,
+    iterations: int = 300,
+    tolerance: float = 0.0,
+    target: float | None = None,
+    callback: Callable[[int, Tensor], None] | None = None,
+) -> TVResult:
+    """Minimise the objective by `PrimalDual`; a problem that has converged leaves the iteration.
+
+    Args:
+        objective: the problem; independent slices are solved each for itself, whatever their neighbours.
+        start: first image, `[slice, row, column]` in 1/mm.
+        strength: lambda, a number or `[slice]` (`[1]` where the slices are coupled).
+        iterations: at most so many, each of one forward and one back-projection.
+        tolerance: relative change of the image per iteration at which a problem is finished.
+        target: where given, lambda is adjusted until the mean of W (A x - y)^2 is this (discrepancy principle, Morozov
+            1966), `strength` being only where it begins.
+        callback: called after every iteration with the number done and the image so far.
+
+    Raises:
+        ValueError: a negative or non-finite strength, count or tolerance, a target that is not positive, or no weights
+            with a target.
+    """
+    problems = start.shape[0] if objective.batch_dims else 1
+    first = torch.as_tensor(strength, dtype=start.dtype, device=start.device).expand(problems).reshape(-1, 1, 1)
+    if not bool((torch.isfinite(first) & (first >= 0)).all()):
+        raise ValueError(f"strength must be finite and not negative, got {strength!r}")
+    if iterations < 1 or not tolerance >= 0:
+        raise ValueError(f"iterations must be positive and tolerance not negative, got {iterations} and {tolerance}")
+    if target is not None and (not target > 0 or objective.weights is None):
+        raise ValueError(f"target must be positive and needs weights, got {target!r}")
+    state = PrimalDual(objective, start)
+    active = torch.arange(problems, device=start.device)
+    out = TVResult(
+        state.x.clone(), first.flatten().clone(), torch.full_like(active, iterations), torch.zeros_like(first).flatten()
+    )
+    settled = ADJUST_FROM if target is None else int(ADJUST_SHARE * iterations)
+    for step in range(1, iterations + 1):
+        current = out.strength[active].reshape(-1, 1, 1)
+        state.iterate(current)
+        if target is not None and ADJUST_FROM <= step <= settled and step % ADJUST_EVERY == 0:
+            wanted = current * (target / state.chi2.clamp(min=1e-12)).clamp(1.0 / ADJUST_FACTOR, ADJUST_FACTOR)
+            low, high = first[active] / ADJUST_RANGE, first[active] * ADJUST_RANGE
+            out.strength[active] = torch.minimum(torch.maximum(wanted, low), high).flatten()
+        finished = (state.change <= tolerance).flatten()
+        if step < settled:
+            finished = torch.zeros_like(finished)
+        done = step == iterations or bool(finished.all())
+        if done or bool(finished.any()) or step % SHOW_EVERY == 0:
+            _store(out, state, active, objective.batch_dims)
+        out.iterations[active[finished]] = step
+        if callback is not None:
+            callback(iterations if done else step, out.image)
+        if done:
+            break
+        if bool(finished.any()):
+            going = (~finished).nonzero().flatten()
+            state.keep(going)
+            active = active[going]
+    return out
+
+
+def _store(out: TVResult, state: PrimalDual, active: Tensor, batch_dims: int) -> None:
+    if batch_dims:
+        out.image[active] = state.x
+    else:
+        out.image.copy_(state.x)
+    out.chi2[active] = state.chi2.flatten()
