@@ -102,8 +102,8 @@ class RtkProjector:
         # RTK turns about its second axis and starts with the source on the positive third: (x, z, -y) here.
         slices, rows, columns = self._grid.shape
         dz, dy, dx = self._grid.spacing
-        array = np.zeros((rows, slices, columns), np.float32) if x is None else x.flip(1).permute(1, 0, 2).contiguous().numpy()
-        return self._image(array, (dx, dz, dy))
+        turned = torch.zeros(rows, slices, columns) if x is None else x.flip(1).permute(1, 0, 2).contiguous()
+        return self._image(turned.numpy(), (dx, dz, dy))
 
     def _empty_stack(self) -> Any:
         return self._stack(torch.zeros(self._geometry.data_shape(self._grid.shape[0])))
