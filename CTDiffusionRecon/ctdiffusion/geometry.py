@@ -9,12 +9,23 @@ v = +z. Parallel beam: s = x cos theta + y sin theta. Column k of n lies at (k -
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from itertools import pairwise
 from typing import Any, ClassVar
 
-FULL_TURN = 2.0 * math.pi
+from .viewsets import FULL_TURN, checked_angles, equispaced, limited_angle, whole_turn
+
+__all__ = [
+    "FULL_TURN",
+    "ConeBeam",
+    "FanBeam",
+    "Geometry",
+    "Grid",
+    "ParallelBeam",
+    "equispaced",
+    "geometry_from_dict",
+    "limited_angle",
+]
 
 
 @dataclass(frozen=True)
@@ -63,49 +74,6 @@ class Grid:
         return replace(self, shape=(slices, rows * factor, columns * factor), spacing=(dz, dy / factor, dx / factor))
 
 
-def equispaced(count: int, arc: float = FULL_TURN, start: float = 0.0) -> tuple[float, ...]:
-    """`count` angles in radians from `start`, equally spaced over `arc`, the end not included.
-
-    Raises:
-        ValueError: count < 1 or an arc that is not positive and at most a full turn.
-    """
-    if count < 1:
-        raise ValueError(f"views must be at least 1, got {count}")
-    if not 0.0 < arc <= FULL_TURN * (1.0 + 1e-9):
-        hint = " (degrees given as radians?)" if arc > FULL_TURN else ""
-        raise ValueError(f"arc must be within (0, 2 pi] radians, got {arc:g}{hint}")
-    return tuple(start + arc * k / count for k in range(count))
-
-
-def limited_angle(count: int, start: float, span: float) -> tuple[float, ...]:
-    """`count` angles in radians over [start, start + span], both ends included (limited-angle acquisition)."""
-    if count < 2:
-        raise ValueError(f"a limited-angle set needs at least 2 views, got {count}")
-    if not 0.0 < span < FULL_TURN:
-        hint = " (degrees given as radians?)" if span > FULL_TURN else ""
-        raise ValueError(f"span must be within (0, 2 pi) radians, got {span:g}{hint}")
-    return tuple(start + span * k / (count - 1) for k in range(count))
-
-
-def _checked_angles(angles: Iterable[float]) -> tuple[float, ...]:
-    values = tuple(float(a) for a in angles)
-    if not values:
-        raise ValueError("angles: at least one view is needed")
-    if not all(math.isfinite(a) for a in values):
-        raise ValueError("angles: every view angle must be finite")
-    if max(values) - min(values) > FULL_TURN * (1.0 + 1e-6):
-        raise ValueError(
-            f"angles span {max(values) - min(values):g} rad, more than a full turn "
-            f"({FULL_TURN:.4g}): were they given in degrees?"
-        )
-    wrapped = sorted(a % FULL_TURN for a in values)
-    gaps = [b - a for a, b in pairwise(wrapped)]
-    gaps.append(wrapped[0] + FULL_TURN - wrapped[-1])
-    if len(values) > 1 and min(gaps) < 1e-9:
-        raise ValueError("angles: two views have the same angle")
-    return values
-
-
 def _positive(owner: object, names: Sequence[str]) -> None:
     for name in names:
         value = getattr(owner, name)
@@ -135,6 +103,15 @@ class _Beam:
         """The same geometry with only the views at `indices`, in that order."""
         return replace(self, angles=tuple(self.angles[i] for i in indices))  # type: ignore[type-var]
 
+    def _gained_over_a_turn(self) -> float:
+        """How much farther, in mm along u, a shifted detector sees when the opposite views make up for its short side.
+
+        That is twice the shift for a half-fan scan over a full turn, as long as the detector still sees the axis.
+        """
+        if abs(self.column_offset) >= 0.5 * self.columns * self.column_spacing or not whole_turn(self.angles):
+            return 0.0
+        return 2.0 * abs(self.column_offset)
+
     def column_positions(self) -> tuple[float, ...]:
         """Detector column centres in mm along u (along the arc at the detector for a curved one)."""
         half = (self.columns - 1) / 2
@@ -160,7 +137,7 @@ class ParallelBeam(_Beam):
     column_offset: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "angles", _checked_angles(self.angles))
+        object.__setattr__(self, "angles", checked_angles(self.angles))
         _positive(self, ("columns", "column_spacing"))
         if not math.isfinite(self.column_offset):
             raise ValueError(f"column_offset must be finite, got {self.column_offset!r}")
@@ -172,7 +149,7 @@ class ParallelBeam(_Beam):
 
     def check(self, grid: Grid) -> list[str]:
         """Warnings about this geometry for a grid (truncation)."""
-        return _truncation(self.fov_radius, grid)
+        return _truncation(self.fov_radius + self._gained_over_a_turn(), grid)
 
 
 @dataclass(frozen=True)
@@ -192,7 +169,7 @@ class FanBeam(_Beam):
     curved: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "angles", _checked_angles(self.angles))
+        object.__setattr__(self, "angles", checked_angles(self.angles))
         _check_divergent(self)
 
     @property
@@ -214,7 +191,7 @@ class FanBeam(_Beam):
             ValueError: the source passes through the volume.
         """
         _source_outside(self.source_to_isocentre, grid)
-        return _truncation(self.fov_radius, grid)
+        return _truncation(_divergent_radius(self), grid)
 
 
 @dataclass(frozen=True)
@@ -233,7 +210,7 @@ class ConeBeam(_Beam):
     column_offset: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "angles", _checked_angles(self.angles))
+        object.__setattr__(self, "angles", checked_angles(self.angles))
         _check_divergent(self)
         _positive(self, ("rows", "row_spacing"))
         if not math.isfinite(self.row_offset):
@@ -264,7 +241,7 @@ class ConeBeam(_Beam):
             ValueError: the source passes through the volume.
         """
         _source_outside(self.source_to_isocentre, grid)
-        warnings = _truncation(self.fov_radius, grid)
+        warnings = _truncation(_divergent_radius(self), grid)
         half_height = 0.5 * self.rows * self.row_spacing - abs(self.row_offset)
         covered = half_height * (self.source_to_isocentre - grid.field_radius) / self.source_to_detector
         needed = 0.5 * grid.shape[0] * grid.spacing[0] + abs(grid.centre[2])
@@ -290,7 +267,7 @@ def geometry_from_dict(values: dict[str, Any]) -> Geometry:
     """
     rest = dict(values)
     kind = rest.pop("kind", None)
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         raise ValueError(f"geometry.kind must be one of {sorted(_KINDS)}, got {kind!r}")
     beam = _KINDS[kind]
     known = {f.name: f for f in fields(beam)}
@@ -335,6 +312,14 @@ def _source_outside(source_to_isocentre: float, grid: Grid) -> None:
             f"source_to_isocentre ({source_to_isocentre:g} mm) puts the source inside the volume, "
             f"whose corners reach {grid.corner_radius:.1f} mm"
         )
+
+
+def _divergent_radius(beam: FanBeam | ConeBeam) -> float:
+    """Radius in mm that the views together see whole."""
+    edge = 0.5 * beam.columns * beam.column_spacing - abs(beam.column_offset) + beam._gained_over_a_turn()
+    ratio = max(edge, 0.0) / beam.source_to_detector
+    curved = isinstance(beam, FanBeam) and beam.curved
+    return beam.source_to_isocentre * math.sin(min(ratio, 0.5 * math.pi) if curved else math.atan(ratio))
 
 
 def _truncation(fov_radius: float, grid: Grid) -> list[str]:

@@ -67,4 +67,4 @@ def _as_pixels(image: Any) -> Pixels:
     # A mirrored 2-D frame stays as it is; the third axis completes it.
     flat = (a, b, 0.0, c, d, 0.0, 0.0, 0.0, 1.0)
     note = "a 2-D image, taken as one slice of 1 mm"
-    return Pixels(array[None], (*spacing, 1.0), (*origin, 0.0), flat, (note,))
+    return Pixels(array[None], (*spacing, 1.0), (*origin, 0.0), flat, (note,), dimensions=2)

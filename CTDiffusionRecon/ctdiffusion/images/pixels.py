@@ -14,13 +14,17 @@ IDENTITY: Direction = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 
 @dataclass(frozen=True, eq=False)
 class Pixels:
-    """Scalar voxels `[slice, row, column]` with their place in LPS millimetres, and what was done to read them."""
+    """Scalar voxels `[slice, row, column]` with their place in LPS millimetres, and what was done to read them.
+
+    `dimensions` is 2 where the file holds a 2-D image, which then is the one slice.
+    """
 
     array: NDArray[Any]
     spacing: tuple[float, float, float]
     origin: tuple[float, float, float]
     direction: Direction
     notes: tuple[str, ...] = ()
+    dimensions: int = 3
 
 
 def check_direction(direction: Direction) -> None:

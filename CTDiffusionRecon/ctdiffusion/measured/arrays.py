@@ -33,9 +33,16 @@ def read_arrays(path: Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:
     if suffix == ".npz":
         return {name: _read_npz(path, name) for name in names}
     if suffix in header.NRRD_SUFFIXES + header.META_SUFFIXES:
-        return {name: read_image(path).array for name in names}
+        return _read_one(path, tuple(names))
     known = ", ".join((*HDF5_SUFFIXES, ".npz", *header.NRRD_SUFFIXES, *header.META_SUFFIXES))
     raise ValueError(f"{path.name}: not a file of projections this program reads ({known})")
+
+
+def _read_one(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+    if len(names) > 1:
+        raise ValueError(f"{path.name}: an image file holds one array, not {', '.join(sorted(names))}; list the angles")
+    image = read_image(path)
+    return {names[0]: image.array[0] if image.dimensions == 2 else image.array}
 
 
 def _read_npz(path: Path, name: str) -> NDArray[Any]:

@@ -17,7 +17,7 @@ from ..geometry import ConeBeam, FanBeam, Grid, ParallelBeam
 from ..operators.factory import make_operator
 from ..projections import Projections
 
-MOST_VIEWS, MOST_COLUMNS, SIDE, ITERATIONS = 90, 320, 160, 10
+MOST_VIEWS, MOST_COLUMNS, SIDE, ITERATIONS = 60, 320, 128, 10
 # Shifts that are tried, in shares of the detector's width: twice as fine around the best, again and again.
 FIRST_STEP, STEPS_EACH_WAY, HALVINGS = 0.008, 3, 3
 # What is reported: a centre off by half a column or more that explains the data better by this share.
