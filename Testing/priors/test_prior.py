@@ -76,6 +76,20 @@ def test_nan_weights_at_run_time_stop_the_sampler(prior: Prior) -> None:
         prior.predict_x0(noisy(1), 0.1, 1.0)
 
 
+def test_nan_in_reduced_precision_is_tried_again_in_float32(prior: Prior, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluate = prior._evaluate
+
+    def overflowing(x: torch.Tensor, sigma: float, spacing: float) -> torch.Tensor:
+        return evaluate(x, sigma, spacing) * (float("nan") if prior.reduced_precision else 1.0)
+
+    x = noisy(2)
+    expected = prior.predict_x0(x, 0.1, 1.0)
+    monkeypatch.setattr(prior, "_evaluate", overflowing)
+    prior.reduced_precision = True
+    assert torch.equal(prior.predict_x0(x, 0.1, 1.0), expected)
+    assert not prior.reduced_precision
+
+
 def test_foreign_pixel_sizes_are_named(prior: Prior) -> None:
     assert prior.gate(1.5) == []
     assert "0.148" in prior.gate(0.148)[0]

@@ -74,7 +74,7 @@ def test_examples_are_functions_of_seed_and_index(volumes: list[tuple[CachedVolu
         example = crops[index]
         assert torch.equal(example["stack"], again[index]["stack"])
         stack = example["stack"]
-        assert stack.shape == (3, 16, 16) and 0.0 <= float(stack.min()) and float(stack.max()) <= 1.0
+        assert stack.shape == (3, 16, 16) and float(stack.min()) >= 0.0 and float(stack.max()) <= 1.0
         same = torch.equal(stack[0], stack[1]) and torch.equal(stack[1], stack[2])
         assert same == (int(example["label"]) == 0)
         labels.add(int(example["label"]))
@@ -86,7 +86,7 @@ def test_examples_are_functions_of_seed_and_index(volumes: list[tuple[CachedVolu
 
 def test_noise_levels_cover_what_samplers_use() -> None:
     sigma = draw_sigma(20_000, torch.Generator().manual_seed(0), torch.device("cpu"))
-    assert 0.002 <= float(sigma.min()) and float(sigma.max()) <= 5.0
+    assert float(sigma.min()) >= 0.002 and float(sigma.max()) <= 5.0
     assert 0.05 < float(sigma.median()) < 0.1
     assert float((sigma > 1.0).float().mean()) > 0.02
 

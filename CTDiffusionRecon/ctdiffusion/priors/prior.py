@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -13,6 +14,8 @@ from torch.nn import functional
 
 from ..units import HUWindow
 from .denoiser import SAME_SLICE, EDMDenoiser
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,8 @@ class Prior:
         self.info = info
         self.device = torch.device(device)
         self.batch = 8 if self.device.type == "cpu" else 32
+        # bfloat16 on CUDA; given up for float32 at the first value that is not finite.
+        self.reduced_precision = self.device.type == "cuda"
         self._denoiser = denoiser.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self._multiple = denoiser.pad_multiple()
 
@@ -117,9 +122,14 @@ class Prior:
                 if self.batch == 1:
                     raise
                 self.batch = max(1, self.batch // 2)
+                _LOG.warning("out of memory: the prior now takes %d slices at a time", self.batch)
                 continue
             start = stop
         if not bool(torch.isfinite(out).all()):
+            if self.reduced_precision:
+                _LOG.warning("values that are not finite at sigma %g: the prior goes on in float32", sigma)
+                self.reduced_precision = False
+                return self.predict_x0(x, sigma, spacing)
             raise FloatingPointError(f"prior {self.info.name} returned values that are not finite at sigma {sigma:g}")
         return out
 
@@ -132,6 +142,6 @@ class Prior:
         level = torch.full((count,), sigma, device=self.device)
         label = torch.full((count,), SAME_SLICE, dtype=torch.int64, device=self.device)
         log_spacing = torch.full((count,), math.log(spacing), device=self.device)
-        with torch.autocast("cuda", torch.bfloat16, enabled=self.device.type == "cuda"):
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.reduced_precision):
             estimate: Tensor = self._denoiser(stack, level, label, log_spacing)
         return estimate[:, :, :rows, :columns].float().mean(dim=1).to(x.device)
