@@ -39,6 +39,7 @@ def reconstruct(problem: Problem, parameters: SlowParameters) -> Tensor:
     length = (parameters.size or 1.0) / problem.operator.norm() ** 2
     state = problem.monitor.saved_state()
     first, x = (state[0], state[1]["x"]) if state else (0, problem.operator.fbp(y))
+    problem.monitor.step("slow", first, parameters.steps)
     for step in range(first, parameters.steps):
         with problem.monitor.timed("network"):
             if HANG[0] == "network":

@@ -17,8 +17,10 @@ from ctdiffusion.events import read_events
 from ctdiffusion.job import JobSpec
 from ctdiffusion.jobfolder import JobFolder, JobStatus
 from ctdiffusion.jobmonitor import JobMonitor
+from ctdiffusion.methods.registry import methods
 from ctdiffusion.monitor import Monitor
 from ctdiffusion.presets import default_geometry
+from ctdiffusion.priors.pack import find_packs
 from ctdiffusion.quality.metrics import compare
 from ctdiffusion.simulate import SimulationSettings
 from ctdiffusion.stopping import StopRequest
@@ -152,9 +154,9 @@ def test_a_study_refuses_before_it_computes(monkeypatch):
     monkeypatch.setattr(pipeline, "simulate", lambda *_: pytest.fail("it computed"))
     volume = phantom()
     geometry = default_geometry("parallel", (0.0, 1.0), volume.grid)
-    for methods, text in [([("magic", {})], "magic"), ([("slow", {"steps": 0})], r"methods\.slow\.steps")]:
+    for chosen, text in [([("magic", {})], "magic"), ([("slow", {"steps": 0})], r"methods\.slow\.steps")]:
         with pytest.raises(ValueError, match=text):
-            run_study(volume, geometry, SimulationSettings(), methods)
+            run_study(volume, geometry, SimulationSettings(), chosen)
 
 
 def test_methods_never_see_the_reference(tmp_path, monkeypatch):
@@ -256,6 +258,32 @@ def test_a_cancelled_job_resumes_to_the_same_bits(tmp_path):
     assert next(e["step"] for e in events if e["event"] == "resumed") >= 1
     assert np.array_equal(result_of(job), result_of(unbroken))
     assert not job.state.exists()
+
+
+@pytest.mark.parametrize("name", [name for name in methods() if name not in ("fbp", "slow")])
+def test_every_method_resumes_to_the_same_bits(tmp_path, name):
+    if methods()[name].needs_prior and not find_packs():
+        pytest.skip("no prior pack is installed")
+    unbroken = make_job(tmp_path / "unbroken", method=name)
+    run_job(unbroken.path)
+    job, stop = make_job(tmp_path / "job", method=name), StopRequest()
+    saves = []
+
+    def cancel(event):
+        saves.extend([event["step"]] if event["event"] == "saved" else [])
+        cheap = (
+            not methods()[name].needs_prior and event["event"] == "step" and event["phase"] not in ("read", "simulate")
+        )
+        if len(saves) == 3 or (cheap and event["step"] >= 1 and event["total"] > 3):
+            stop.ask("cancelled")
+
+    assert run_job(job.path, listener=cancel, stop=stop, save_s=0.0).state == "cancelled"
+    events = []
+    assert run_job(job.path, resume=True, listener=events.append).state == "done"
+    # A method that is quick may begin again; one with a network has to go on.
+    assert [e["step"] for e in events if e["event"] == "resumed"] == saves[-1:]
+    assert saves or not methods()[name].needs_prior
+    assert np.array_equal(result_of(job), result_of(unbroken))
 
 
 @pytest.mark.parametrize("damage", ["random", "other", "empty"])
