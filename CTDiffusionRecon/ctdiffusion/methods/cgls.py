@@ -18,9 +18,11 @@ class CGLSParameters:
     """Parameters of CGLS."""
 
     iterations: int = parameter(
-        12, "Iterations; they are the regularisation: too many bring the noise back.", low=1, high=1000
+        20, "Iterations; they are the regularisation: too many bring the noise back.", low=1, high=1000
     )
-    weighted: bool = parameter(True, "Weigh every ray by 1 / variance where the noise is known.")
+    weighted: bool = parameter(
+        False, "Weigh every ray by 1 / variance where the noise is known: needs several times the iterations."
+    )
 
 
 def reconstruct(problem: Problem, parameters: CGLSParameters) -> Tensor:
@@ -43,7 +45,7 @@ CGLS = register(
     Method(
         name="cgls",
         title="CGLS",
-        summary="Conjugate gradients for weighted least squares, stopped early: fast, and noisy if not stopped.",
+        summary="Conjugate gradients for least squares, stopped early: fast, and noisy if not stopped.",
         source="Hestenes & Stiefel 1952, doi:10.6028/jres.049.044",
         parameters=CGLSParameters,
         run=reconstruct,

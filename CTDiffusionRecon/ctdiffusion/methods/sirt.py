@@ -18,7 +18,7 @@ class SIRTParameters:
     """Parameters of SIRT."""
 
     iterations: int = parameter(100, "Iterations; more are sharper and noisier.", low=1, high=10000)
-    relaxation: float = parameter(1.0, "Step length; below 2, or it diverges.", low=0.01, high=1.99)
+    relaxation: float = parameter(1.9, "Step length; larger is faster, 2 would diverge.", low=0.01, high=1.99)
     nonnegative: bool = parameter(True, "Set negative attenuation (below -1000 HU) to air in every iteration.")
 
 

@@ -27,7 +27,7 @@ STRENGTH = 2.5
 # part of their noise that the image can reproduce.
 VIEWS_FITTED = 25.0
 # Standard deviation that stands for the model's error where the data have no noise, relative to a typical datum.
-MODEL_ERROR = 0.0015
+MODEL_ERROR = 0.002
 # Slices solved at once; bounds the memory that a long stack takes.
 BLOCK = 64
 

@@ -32,3 +32,9 @@ def gradient_transpose(p: Tensor, spacing: tuple[float, float, float]) -> Tensor
         out[1:].add_(p[2, :-1], alpha=1.0 / spacing[0])
         out[:-1].sub_(p[2, :-1], alpha=1.0 / spacing[0])
     return out
+
+
+def length(g: Tensor) -> Tensor:
+    """|g| of the two in-plane components, `[slice, row, column]`."""
+    # torch.linalg.vector_norm over a leading axis takes ten times as long.
+    return (g[0] * g[0]).addcmul_(g[1], g[1]).sqrt_()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .gradient import gradient, gradient_transpose
+from .gradient import gradient, gradient_transpose, length
 from .inner import inner, ratio
 from .tv_objective import TVObjective, mean_square
 
@@ -92,8 +92,7 @@ class PrimalDual:
             p[2].clamp_(-limit, limit)
         if bool((bound <= 0).any()):
             p[:2] *= bound > 0
-        length = torch.linalg.vector_norm(p[:2], dim=0)
-        p[:2] /= length.div_(bound.clamp(min=torch.finfo(p.dtype).tiny)).clamp_(min=1.0)
+        p[:2] /= length(p).div_(bound.clamp(min=torch.finfo(p.dtype).tiny)).clamp_(min=1.0)
 
     def keep(self, chosen: Tensor) -> None:
         """Go on with only these slices of a stack (indices), when the others have converged."""

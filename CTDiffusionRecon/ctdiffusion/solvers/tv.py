@@ -17,9 +17,13 @@ ADJUST_EVERY = 20
 ADJUST_FROM = 60
 ADJUST_SHARE = 0.6
 ADJUST_FACTOR = 2.0
+# A slice may finish before that if its fit is as near to the target as this.
+ADJUST_CLOSE = 0.01
 # lambda stays within this factor of its first value: a target out of reach, or a variance that is far from
 # the truth, must not drive it to 0 or infinity.
 ADJUST_RANGE = 8.0
+# From an empty start the first step changes nothing, because the duals are still zero: no reason to stop.
+LEAST_ITERATIONS = 20
 # The callback sees the image this often.
 SHOW_EVERY = 10
 
@@ -57,7 +61,7 @@ def total_variation(
         start: first image, `[slice, row, column]` in 1/mm.
         strength: lambda, a number or `[slice]` (`[1]` where the slices are coupled).
         iterations: at most so many, each of one forward and one back-projection.
-        tolerance: relative change of the image per iteration at which a problem is finished.
+        tolerance: relative change of the image per iteration below which a problem is finished; 0 never is.
         target: where given, lambda is adjusted until the mean of W (A x - y)^2 is this (discrepancy principle, Morozov
             1966), `strength` being only where it begins.
         callback: called after every iteration with the number done and the image so far.
@@ -79,7 +83,7 @@ def total_variation(
     out = TVResult(
         state.x.clone(), first.flatten().clone(), torch.full_like(active, iterations), torch.zeros_like(first).flatten()
     )
-    settled = ADJUST_FROM if target is None else int(ADJUST_SHARE * iterations)
+    settled = int(ADJUST_SHARE * iterations)
     for step in range(1, iterations + 1):
         current = out.strength[active].reshape(-1, 1, 1)
         state.iterate(current)
@@ -87,9 +91,9 @@ def total_variation(
             wanted = current * (target / state.chi2.clamp(min=1e-12)).clamp(1.0 / ADJUST_FACTOR, ADJUST_FACTOR)
             low, high = first[active] / ADJUST_RANGE, first[active] * ADJUST_RANGE
             out.strength[active] = torch.minimum(torch.maximum(wanted, low), high).flatten()
-        finished = (state.change <= tolerance).flatten()
-        if step < settled:
-            finished = torch.zeros_like(finished)
+        finished = (state.change < tolerance).flatten() & (step >= LEAST_ITERATIONS)
+        if target is not None and step < settled:
+            finished &= ((state.chi2 / target - 1.0).abs() < ADJUST_CLOSE).flatten()
         done = step == iterations or bool(finished.all())
         if done or bool(finished.any()) or step % SHOW_EVERY == 0:
             _store(out, state, active, objective.batch_dims)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..operators.base import LinearOperator
-from .gradient import gradient
+from .gradient import gradient, length
 from .inner import inner
 
 
@@ -74,7 +74,7 @@ class TVObjective:
     def variation(self, x: Tensor) -> Tensor:
         """TV_inplane + z_weight TV_z of every problem, `[slice, 1, 1]` or `[1, 1, 1]`."""
         g = gradient(x, self.spacing, self.z_weight > 0.0)
-        density = torch.linalg.vector_norm(g[:2], dim=0)
+        density = length(g)
         if self.z_weight > 0.0:
             density += self.z_weight * g[2].abs()
         return self.area * inner(density, torch.ones_like(density), self.batch_dims)
