@@ -54,7 +54,13 @@ class DDSParameters:
         high=10.0,
     )
     final_cg: int = parameter(
-        3, "Conjugate-gradient steps after the final denoising; 0 leaves it as it is.", low=0, high=200
+        12, "Conjugate-gradient steps after the final denoising; 0 leaves it as it is.", low=0, high=200
+    )
+    final_trust: float = parameter(
+        0.05,
+        "The same as trust for these last steps. Smaller follows the data, and their noise, more closely.",
+        low=0.0,
+        high=1000.0,
     )
     grid: str = parameter(
         "input",
@@ -83,9 +89,9 @@ def reconstruct(problem: Problem, parameters: DDSParameters) -> Tensor:
     mu = functional.interpolate(mu[:, None], size=grid.shape[1:], mode="bicubic", align_corners=False)[:, 0]
     with problem.monitor.timed("projector"):
         consistency = ConjugateGradientConsistency.of(
-            problem.operator, problem.projections, parameters.cg_iterations, parameters.model_error
+            problem.operator, problem.projections, parameters.final_cg, parameters.model_error
         )
-        return consistency(mu, _tolerance(problem, prior, parameters, parameters.sigma_end))
+        return consistency(mu, _tolerance(problem, prior, parameters.final_trust, parameters.sigma_end))
 
 
 def sampled(problem: Problem, prior: Prior, parameters: DDSParameters) -> Tensor:
@@ -108,7 +114,7 @@ def sampled(problem: Problem, prior: Prior, parameters: DDSParameters) -> Tensor
         )
 
     def agree(x0: Tensor, sigma: float) -> Tensor:
-        return to_prior(consistency(to_mu(x0), _tolerance(problem, prior, parameters, sigma)))
+        return to_prior(consistency(to_mu(x0), _tolerance(problem, prior, parameters.trust, sigma)))
 
     x0 = sample(
         start,
@@ -125,15 +131,15 @@ def sampled(problem: Problem, prior: Prior, parameters: DDSParameters) -> Tensor
     if parameters.final_cg:
         with problem.monitor.timed("projector"):
             final = replace(consistency, iterations=parameters.final_cg)
-            x0 = to_prior(final(to_mu(x0), _tolerance(problem, prior, parameters, parameters.sigma_end)))
+            x0 = to_prior(final(to_mu(x0), _tolerance(problem, prior, parameters.final_trust, parameters.sigma_end)))
     return to_mu(x0)
 
 
-def _tolerance(problem: Problem, prior: Prior, parameters: DDSParameters, sigma: float) -> float:
+def _tolerance(problem: Problem, prior: Prior, trust: float, sigma: float) -> float:
     """Standard deviation in 1/mm that data consistency gives to the prior's estimate at noise level `sigma`."""
     scale, window = problem.projections.scale, prior.info.window
     unit = scale.to_mu(window.high) - scale.to_mu(window.low)
-    return float(unit) * prior.expected_error(sigma) / math.sqrt(max(parameters.trust, 1e-9))
+    return float(unit) * prior.expected_error(sigma) / math.sqrt(max(trust, 1e-9))
 
 
 def _coarser(grid: Grid) -> Grid:
