@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -18,7 +19,7 @@ def test_geometric_levels_have_equal_ratios_and_exact_ends() -> None:
     levels = geometric(0.3, 0.01, 40)
     assert len(levels) == 40
     assert levels[0] == pytest.approx(0.3) and levels[-1] == pytest.approx(0.01)
-    ratios = [b / a for a, b in zip(levels[:-1], levels[1:], strict=True)]
+    ratios = [b / a for a, b in pairwise(levels)]
     assert max(ratios) == pytest.approx(min(ratios))
     assert geometric(0.3, 0.01, 1) == [0.3]
 
