@@ -21,7 +21,7 @@ ADJUST_FACTOR = 2.0
 ADJUST_CLOSE = 0.01
 # lambda stays within this factor of its first value: a target out of reach, or a variance that is far from
 # the truth, must not drive it to 0 or infinity.
-ADJUST_RANGE = 8.0
+ADJUST_RANGE = 3.0
 # From an empty start the first step changes nothing, because the duals are still zero: no reason to stop.
 LEAST_ITERATIONS = 20
 # The callback sees the image this often.
