@@ -154,6 +154,7 @@ def _simulate(spec: JobSpec, volume: Volume, monitor: JobMonitor) -> Measurement
 
 def _read_projections(spec: JobSpec, path: Path) -> tuple[Measurement, str]:
     from .measured import read_projections
+    from .measured.consistency import check_consistency
 
     found = read_projections(path)
     projections, grid = found.projections, found.grid
@@ -165,7 +166,8 @@ def _read_projections(spec: JobSpec, path: Path) -> tuple[Measurement, str]:
         if spec.views > there:
             raise ValueError(f"spec.views: {spec.views} views were asked for, {path.name} has {there}")
         projections = projections.views([int(i) for i in np.floor(np.arange(spec.views) * there / spec.views)])
-    return pipeline.measured(projections, grid, tuple(found.warnings)), content
+    warnings = (*found.warnings, *check_consistency(found.projections).warnings)
+    return pipeline.measured(projections, grid, warnings), content
 
 
 def _write(

@@ -16,6 +16,7 @@ from torch import Tensor
 from ..geometry import ConeBeam, FanBeam, Grid, ParallelBeam
 from ..operators.factory import make_operator
 from ..projections import Projections
+from ..solvers.cgls import cgls
 
 MOST_VIEWS, MOST_COLUMNS, SIDE, ITERATIONS = 60, 320, 128, 10
 # Shifts that are tried, in shares of the detector's width: twice as fine around the best, again and again.
@@ -127,20 +128,10 @@ def _best_shift(data: Tensor, beam: ParallelBeam | FanBeam, grid: Grid, start: f
 
 
 def _residual(data: Tensor, beam: ParallelBeam | FanBeam, grid: Grid) -> float:
-    """||A x - y|| / ||y|| after a few steps of conjugate gradients on the normal equations from zero."""
+    """||A x - y|| / ||y|| after a few steps of CGLS from zero."""
     size = float(data.norm())
     if size == 0.0:
         return 0.0
     operator = make_operator(beam, grid)
-    residual = data
-    gradient = operator.adjoint(residual)
-    direction, power = gradient, float(gradient.square().sum())
-    for _ in range(ITERATIONS):
-        if power == 0.0:
-            break
-        projected = operator.forward(direction)
-        residual = residual - power / float(projected.square().sum()) * projected
-        gradient = operator.adjoint(residual)
-        previous, power = power, float(gradient.square().sum())
-        direction = gradient + power / previous * direction
-    return float(residual.norm()) / size
+    image = cgls(operator, data, torch.zeros(grid.shape), ITERATIONS)
+    return float((operator.forward(image) - data).norm()) / size
