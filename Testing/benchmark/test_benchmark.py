@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from ctdiffusion.benchmark import run_benchmark
+from ctdiffusion.benchmark import projectors, run_benchmark
 from ctdiffusion.benchmark.projectors import OWN, candidates, scan_of
 from ctdiffusion.benchmark.report import markdown
 from ctdiffusion.benchmark.scaling import peak_bytes
@@ -75,6 +75,14 @@ def test_quick_run_is_complete(tmp_path: Path, capsys: pytest.CaptureFixture[str
     tables = Path(files[1]).read_text(encoding="utf-8")
     assert "## Projectors" in tables and "## Growth" in tables
     assert tables.strip() in capsys.readouterr().out
+
+
+def test_what_would_take_too_long_is_left_out_with_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projectors, "PATIENCE", 0.0)
+    rows, notes = projectors.compare_projectors(Grid((2, 16, 16), (2.0, 8.0, 8.0)), (4, 2), 1, CPU, lambda text: None)
+    assert {r["projector"] for r in rows if r["views"] == 4} == {OWN}
+    assert len({r["projector"] for r in rows if r["views"] == 2}) >= 2
+    assert any(note.startswith("torch grid_sample, cone, 4 views: left out") for note in notes)
 
 
 def test_bad_requests_are_named(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ from operators.phantoms import Blobs, axes, disc, inscribed, psnr, relative_erro
 from torch import Tensor
 
 GRID = Grid((1, 256, 256), (1.5, 1.2, 1.2))
+# Back-projection computes points: a coarser grid has the same accuracy for less time.
+COARSE = Grid((1, 100, 100), (1.5, 3.0, 3.0))
 SMOOTH, HEAD = smooth(GRID.field_radius), shepp_logan(GRID.field_radius)
 
 
@@ -84,9 +86,9 @@ def test_grid_off_the_isocentre_and_offset_detector(scan: ParallelBeam | FanBeam
 @every_scan
 def test_torch_and_numba_agree(scan: ParallelBeam | FanBeam, monkeypatch: pytest.MonkeyPatch) -> None:
     few = scan.subset(range(0, 360, 9))
-    one = _reconstruct(few)
+    one = _reconstruct(few, COARSE)
     monkeypatch.setattr(backprojection, "has_numba", lambda: False)
-    assert relative_error(_reconstruct(few), one) < 1e-5
+    assert relative_error(_reconstruct(few, COARSE), one) < 1e-5
 
 
 @pytest.mark.parametrize("curved", [False, True], ids=["flat", "curved"])
@@ -94,28 +96,28 @@ def test_torch_and_numba_agree(scan: ParallelBeam | FanBeam, monkeypatch: pytest
 def test_short_scan_is_as_good_as_a_full_one(curved: bool, extra: float) -> None:
     arc = SHORT + math.radians(extra)
     scan = _fan(limited_angle(round(math.degrees(arc)), 0.4, arc), curved)
-    assert _quality(scan) >= 70.0
-    assert relative_error(_reconstruct(scan), _reconstruct(_fan(equispaced(360), curved))) < 1e-3
+    assert _quality(scan, COARSE) >= 70.0
+    assert relative_error(_reconstruct(scan, COARSE), _reconstruct(_fan(equispaced(360), curved), COARSE)) < 1e-3
 
 
 def test_parallel_over_any_arc_beyond_half_a_turn() -> None:
     for degrees in (180, 200, 270, 360):
-        assert _quality(_parallel(equispaced(2 * degrees, math.radians(degrees)))) >= 70.0
+        assert _quality(_parallel(equispaced(2 * degrees, math.radians(degrees))), COARSE) >= 70.0
 
 
 def test_uneven_views() -> None:
     """Dense on one side, coarse on the other: weights from the angles keep the level, equal weights would not."""
     coarse = [math.radians(a) for a in range(0, 180, 1)]
     dense = [math.radians(180 + 0.5 * a) for a in range(360)]
-    assert _quality(_fan((*coarse, *dense))) >= 60.0
-    assert _quality(_parallel((*coarse[:90], *[math.radians(90 + 0.5 * a) for a in range(180)]))) >= 60.0
+    assert _quality(_fan((*coarse, *dense)), COARSE) >= 60.0
+    assert _quality(_parallel((*coarse[:90], *[math.radians(90 + 0.5 * a) for a in range(180)])), COARSE) >= 60.0
 
 
 def test_half_fan_doubles_the_field_of_view() -> None:
     scan = FanBeam(equispaced(720), 570.0, 1040.0, 330, 1.6, 230.0)
     assert scan.fov_radius < 20.0
-    assert _quality(scan) >= 70.0
-    assert _quality(ParallelBeam(equispaced(720), 230, 1.2, 72.0)) >= 70.0
+    assert _quality(scan, COARSE) >= 70.0
+    assert _quality(ParallelBeam(equispaced(720), 230, 1.2, 72.0), COARSE) >= 70.0
 
 
 @pytest.mark.parametrize("make", [_parallel, _fan], ids=["parallel", "fan"])
@@ -123,13 +125,14 @@ def test_limited_angle_is_its_part_of_the_whole(make: Callable[[tuple[float, ...
     """Views over 0-120 and over 120-180 degrees (as many again behind, for a fan) add up to the full reconstruction."""
     turn = math.pi if make is _parallel else 2 * math.pi
     angles = equispaced(360, turn)
-    whole, parts = _reconstruct(make(angles)), [make(angles[:240]), make(angles[240:])]
+    whole = _reconstruct(make(angles), COARSE)
+    parts = [_reconstruct(make(a), COARSE) for a in (angles[:240], angles[240:])]
     if make is _parallel:
-        assert relative_error(_reconstruct(parts[0]) + _reconstruct(parts[1]), whole) < 1e-5
+        assert relative_error(parts[0] + parts[1], whole) < 1e-5
     else:
         # 240 of 360 degrees is more than a short scan and suffices alone.
-        assert relative_error(_reconstruct(parts[0]), whole) < 1e-3
-        assert relative_error(_reconstruct(parts[1]), whole) > 0.1
+        assert relative_error(parts[0], whole) < 1e-3
+        assert relative_error(parts[1], whole) > 0.1
 
 
 @every_scan
@@ -172,15 +175,15 @@ def test_window_responses() -> None:
 
 def test_cone() -> None:
     grid = Grid((64, 64, 64), (1.2, 1.2, 1.2))
-    scan = ConeBeam(equispaced(120), 570.0, 1040.0, 110, 116, 1.4, 1.4)
+    scan = ConeBeam(equispaced(90), 570.0, 1040.0, 110, 116, 1.4, 1.4)
     phantom = smooth(36.0, flat=False)
     reconstruction = fdk(phantom.integrals(scan), scan, grid)
     inside = inscribed(grid)
     assert psnr(reconstruction, phantom.volume(grid), inside) >= 60.0
     # Everything off centre, unequal voxels; then a short scan, exact in the central plane only.
     moved = replace(scan, column_offset=4.4, row_offset=-3.1, columns=128, rows=128)
-    grid = Grid((60, 70, 60), (1.25, 1.1, 1.2), (3.0, -2.0, 4.0))
-    for angles, bar in ((scan.angles, 60.0), (limited_angle(140, 0.2, math.pi + 0.4), 50.0)):
+    grid = Grid((25, 35, 30), (3.0, 2.2, 2.4), (3.0, -2.0, 4.0))
+    for angles, bar in ((scan.angles, 60.0), (limited_angle(100, 0.2, math.pi + 0.4), 50.0)):
         turned = replace(moved, angles=angles)
         reconstruction = fdk(phantom.integrals(turned), turned, grid)
         assert psnr(reconstruction, phantom.volume(grid), inscribed(grid)) >= bar

@@ -75,7 +75,8 @@ def run_benchmark(
     grid = Grid((4, 32, 32), (2.0, 8.0, 8.0)) if quick else Grid((64, 256, 256), (1.5, 1.5, 1.5))
     result: dict[str, Any] = {"machine": machine_facts(place), "quick": quick, "repeats": repeats, "notes": []}
     if "projectors" in parts:
-        result["projectors"] = compare_projectors(grid, (3, 6) if quick else (30, 180), repeats, place, say)
+        counts = (3, 6) if quick else (30, 180)
+        result["projectors"], result["notes"] = compare_projectors(grid, counts, repeats, place, say)
         present = {row["projector"] for row in result["projectors"]}
         absent = [name for name in ("astra-toolbox", "itk-rtk") if name not in present]
         if absent:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import partial
 from typing import Any, Protocol
 
@@ -19,6 +19,9 @@ from .references import AstraProjector, RtkProjector, has_astra, has_rtk
 from .timing import interleaved
 
 OWN = "ctdiffusion"
+
+# Seconds that forward and adjoint of another candidate may take together.
+PATIENCE = 120.0
 
 
 class Projector(Protocol):
@@ -51,22 +54,36 @@ def candidates(geometry: Geometry, grid: Grid, device: torch.device) -> dict[str
 
 def compare_projectors(
     grid: Grid, view_counts: tuple[int, ...], repeats: int, device: torch.device, say: Callable[[str], None]
-) -> list[dict[str, Any]]:
-    """One row per geometry, number of views and candidate: seconds for the whole stack, and ratios to our own."""
-    rows = []
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Seconds for the whole stack, and ratios to our own: a row per geometry, number of views and candidate; notes.
+
+    A candidate that would need more than `PATIENCE` seconds, judged by fewer views, is left out with a note.
+    """
+    rows: list[dict[str, Any]] = []
+    notes = []
     for kind in KINDS:
-        for views in view_counts:
+        for views in sorted(view_counts):
             say(f"projectors: {kind}, {views} views")
-            rows += _compare(kind, views, grid, repeats, device)
-    return rows
+            hopeless = {}
+            for row in rows:
+                expected = (row["forward_s"] + row["adjoint_s"]) * views / row["views"]
+                if row["geometry"] == kind and row["projector"] != OWN and expected > PATIENCE:
+                    hopeless[row["projector"]] = expected
+            notes += [f"{name}, {kind}, {views} views: left out, about {s:.0f} s" for name, s in hopeless.items()]
+            rows += _compare(kind, views, grid, repeats, device, hopeless)
+    return rows, notes
 
 
-def _compare(kind: str, views: int, grid: Grid, repeats: int, device: torch.device) -> list[dict[str, Any]]:
+def _compare(
+    kind: str, views: int, grid: Grid, repeats: int, device: torch.device, without: Container[str]
+) -> list[dict[str, Any]]:
     geometry = scan_of(kind, views, grid)
     x = torch.rand(grid.shape, generator=torch.Generator().manual_seed(0)).to(device)
     made: dict[str, Projector] = {}
     setup = {}
     for name, make in candidates(geometry, grid, device).items():
+        if name in without:
+            continue
         started = time.perf_counter()
         made[name] = make()
         setup[name] = time.perf_counter() - started
