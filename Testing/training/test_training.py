@@ -151,6 +151,9 @@ def test_command_trains_a_pack_that_denoises(
     assert command.main(arguments(*words, "--steps", "30")) == 0
     before = load_pack(out)
     assert len(before.info.quality["validation"]) == 1
+    (tried,) = before.info.quality["dds_psnr_db"].values()
+    assert set(tried) == {"fbp", "dds"}
+    assert before.info.quality["denoising_loss"]["0.5"] < 1.5
     assert (tmp_path / "pack.training" / "checkpoint.pt").is_file()
     assert command.main(arguments(*words, "--steps", "400", "--resume")) == 0
     after = load_pack(out)

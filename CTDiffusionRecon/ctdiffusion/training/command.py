@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +21,7 @@ from .denoising import SIGMA_HIGHEST, SIGMA_LOWEST, denoising_loss
 from .loop import LoopSettings, train
 from .recipes import recipe_named, recipes
 from .recipes.recipe import Recipe
-from .report_card import as_psnr, denoising_rmse
+from .report_card import as_loss, as_psnr, dds_psnr, denoising_rmse
 from .triplets import TripletCrops
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
@@ -83,14 +85,22 @@ def main(arguments: argparse.Namespace) -> int:
     info = _info(recipe)
     prior = Prior(info, EDMDenoiser(network, recipe.sigma_data, recipe.mean))
     card = denoising_rmse(prior, validation)
-    quality = {
+    quality: dict[str, Any] = {
         "denoising_rmse": card,
         "denoising_psnr_db": {sigma: round(value, 2) for sigma, value in as_psnr(card).items()},
+        "denoising_loss": {sigma: round(value, 4) for sigma, value in as_loss(card, info).items()},
         "validation": [entry.name for entry, _ in validation],
     }
+    if find_spec("SimpleITK") and find_spec("scipy"):
+        prior.info = replace(info, quality=quality)
+        quality["dds_psnr_db"] = dds_psnr(prior, validation)
+    else:
+        print("DDS was not tried on the validation volumes: SimpleITK or scipy is not installed")
     write_pack(arguments.out, replace(info, quality=quality), state)
-    for sigma, value in quality["denoising_psnr_db"].items():  # type: ignore[attr-defined]
+    for sigma, value in quality["denoising_psnr_db"].items():
         print(f"denoising at sigma {sigma}: {value:.2f} dB")
+    for name, values in quality.get("dds_psnr_db", {}).items():
+        print(f"{name}: " + ", ".join(f"{method.upper()} {value:.2f} dB" for method, value in values.items()))
     print(f"prior pack written to {arguments.out}")
     return 0
 

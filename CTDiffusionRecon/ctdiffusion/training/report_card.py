@@ -1,4 +1,4 @@
-"""The report card of a prior: denoising error by noise level on volumes it was never trained on."""
+"""The report card of a prior on volumes it was never trained on: denoising by noise level, and DDS."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..noise import NoiseSource
-from ..priors.prior import Prior
+from ..priors.prior import Prior, PriorInfo
 from .cache import CachedVolume
 
 LEVELS = (0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0)
@@ -44,3 +44,37 @@ def denoising_rmse(
 def as_psnr(rmse: dict[str, float]) -> dict[str, float]:
     """The same as PSNR in dB for a data range of 1 (the width of the prior's HU window)."""
     return {sigma: -20.0 * math.log10(value) for sigma, value in rmse.items()}
+
+
+def as_loss(rmse: dict[str, float], info: PriorInfo) -> dict[str, float]:
+    """The same as EDM's weighted loss, in which a network that knows nothing has about 1 at every level."""
+
+    def weight(sigma: float) -> float:
+        return (sigma**2 + info.sigma_data**2) / (sigma * info.sigma_data) ** 2
+
+    return {sigma: weight(float(sigma)) * value**2 for sigma, value in rmse.items()}
+
+
+def dds_psnr(
+    prior: Prior, volumes: Sequence[tuple[CachedVolume, NDArray[np.int16]]], slices: int = 2, views: int = 30
+) -> dict[str, dict[str, float]]:
+    """PSNR in dB of FBP and DDS by volume: its central slices from `views` fan-beam views with the default noise.
+
+    Needs the packages of a reconstruction (SimpleITK, scipy), which a bare training machine may lack.
+    """
+    from ..geometry import equispaced
+    from ..presets import default_geometry
+    from ..simulate import SimulationSettings
+    from ..study import run_study
+    from ..volume import Volume
+
+    card = {}
+    for entry, array in volumes:
+        start = max(0, (entry.slices - slices) // 2)
+        # The cache keeps no slice distance; a fan beam does not need it.
+        volume = Volume(array[start : start + slices].astype(np.float32), (entry.spacing, entry.spacing, 1.0))
+        geometry = default_geometry("fan", equispaced(views), volume.grid)
+        methods = [("fbp", {"filter": "hann"}), ("dds", {})]
+        results = run_study(volume, geometry, SimulationSettings(), methods, device="cpu", prior=prior)
+        card[entry.name] = {result.method: round(result.metrics["psnr"], 2) for result in results}
+    return card
