@@ -12,7 +12,7 @@ import pytest
 import torch
 from ctdiffusion.geometry import ConeBeam, Geometry, Grid, ParallelBeam, equispaced
 from ctdiffusion.methods.registry import Problem, method_named
-from ctdiffusion.methods.tv import STRENGTH, VIEWS_FITTED, assumed_weights, typical
+from ctdiffusion.methods.tv import STRENGTH, STRENGTH_VIEWS, assumed_weights, typical
 from ctdiffusion.monitor import Cancelled, Monitor
 from ctdiffusion.noise import NoiseSource
 from ctdiffusion.operators.factory import make_operator
@@ -60,6 +60,8 @@ def scan(
 
 def run(name: str, problem: Problem, **values: Any) -> Tensor:
     method = method_named(name)
+    if name == "tv":
+        values.setdefault("iterations", 150)
     return method.run(problem, from_mapping(method.parameters, values, f"methods.{name}"))
 
 
@@ -151,13 +153,14 @@ def test_tv_in_blocks_is_tv_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_dead_pixels_are_left_out_whatever_they_read(name: str) -> None:
+@pytest.mark.parametrize("reading", [5.0, math.inf, math.nan])
+def test_dead_pixels_are_left_out_whatever_they_read(name: str, reading: float) -> None:
     problem, truth = scan()
     variance, data = problem.projections.variance, problem.projections.data.clone()
     assert variance is not None
     variance = variance.clone()
     variance[:, 3, 11] = math.inf
-    data[:, 3, 11] = 5.0
+    data[:, 3, 11] = reading
     x = run(name, with_data(problem, data=data, variance=variance))
     assert torch.isfinite(x).all()
     assert error(x, truth) < error(run(name, problem), truth) + 0.03
@@ -175,8 +178,9 @@ def test_a_variance_of_zero_is_refused(name: str) -> None:
     ("name", "values"),
     [
         ("tv", {"strength": -1.0}), ("tv", {"strength": float("nan")}), ("tv", {"z_weight": -0.5}),
-        ("tv", {"iterations": 0}), ("tv", {"tolerance": -1e-3}), ("sirt", {"relaxation": 2.0}),
-        ("sirt", {"iterations": 0}), ("cgls", {"iterations": 0}), ("cgls", {"damping": 1.0}),
+        ("tv", {"iterations": 0}), ("tv", {"discrepancy": 0.0}), ("tv", {"tolerance": -1e-3}),
+        ("sirt", {"relaxation": 2.0}), ("sirt", {"iterations": 0}), ("cgls", {"iterations": 0}),
+        ("cgls", {"damping": 1.0}),
     ],
 )  # fmt: skip
 def test_a_wrong_parameter_is_refused_by_name(name: str, values: dict[str, object]) -> None:
@@ -193,16 +197,20 @@ def test_negative_attenuation_is_excluded_unless_allowed(name: str) -> None:
 
 
 @pytest.mark.parametrize("photons", [1e3, 1e5])
-def test_tv_moves_its_weight_towards_what_the_noise_calls_for(photons: float) -> None:
+def test_the_automatic_weight_of_tv_suits_the_noise(photons: float) -> None:
     problem, truth = scan(photons=photons)
-    target = VIEWS / (VIEWS + VIEWS_FITTED)
+    automatic = error(run("tv", problem), truth)
+    assert automatic < 0.8 * min(error(run("tv", problem, strength=s), truth) for s in (0.05, 100.0))
+    assert torch.equal(run("tv", problem), run("tv", problem, strength=STRENGTH * math.sqrt(VIEWS / STRENGTH_VIEWS)))
 
-    def chi2(x: Tensor) -> float:
-        return misfit(problem.operator, x, problem.projections)["chi2"] or 0.0
 
-    automatic, fixed = run("tv", problem), run("tv", problem, strength=STRENGTH)
-    assert abs(math.log(chi2(automatic) / target)) < 0.8 * abs(math.log(chi2(fixed) / target))
-    assert error(automatic, truth) < 0.8 * min(error(run("tv", problem, strength=s), truth) for s in (0.05, 100.0))
+@pytest.mark.parametrize("target", [0.7, 1.2])
+def test_the_discrepancy_principle_of_tv(target: float) -> None:
+    problem, _ = scan(photons=1e3)
+    x = run("tv", problem, discrepancy=target, iterations=300)
+    assert misfit(problem.operator, x, problem.projections)["chi2"] == pytest.approx(target, rel=0.02)
+    with pytest.raises(ValueError, match=r"methods\.tv\.discrepancy: the variance"):
+        run("tv", with_data(problem, variance=None), discrepancy=target)
 
 
 def test_tv_of_unknown_noise_finds_it_in_the_data() -> None:

@@ -9,12 +9,13 @@ from torch import Tensor
 def inner(a: Tensor, b: Tensor, batch_dims: int) -> Tensor:
     """<a, b> over all but the first `batch_dims` axes, which stay (the others keep length 1 for broadcasting).
 
-    Summed in float64 (where the device has it): the order of summation, which torch chooses by the size of the batch,
-    then leaves no trace in the float32 result.
+    Sums of rows are added in float64 (where the device has it): the order of summation, which torch chooses by the
+    size of the batch, then leaves no trace in the float32 result.
     """
     axes = tuple(range(batch_dims, a.ndim))
     wide = a.dtype if a.device.type == "mps" else torch.float64
-    return (a * b).sum(dim=axes, keepdim=True, dtype=wide).to(a.dtype)
+    # Widening only the sums of rows saves a float64 copy of the whole array.
+    return (a * b).sum(dim=-1, keepdim=True).sum(dim=axes, keepdim=True, dtype=wide).to(a.dtype)
 
 
 def ratio(numerator: Tensor, denominator: Tensor) -> Tensor:

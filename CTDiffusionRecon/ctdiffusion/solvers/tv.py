@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,16 +13,17 @@ from .primal_dual import PrimalDual
 from .tv_objective import TVObjective
 
 # The weight is adjusted this often, from the moment the data fit has settled after the start, until this share of the
-# iterations is spent; the rest converge with it unchanged. All measured, see docs/tv.md.
+# iterations is spent; the rest converge with it unchanged.
 ADJUST_EVERY = 20
 ADJUST_FROM = 60
 ADJUST_SHARE = 0.6
-ADJUST_FACTOR = 2.0
+# Limits of the slope of log chi2 over log lambda, which is small where the model is rich and noisy while x moves, of
+# one adjustment and of all: a target out of reach must not drive lambda to 0 or infinity.
+ADJUST_SLOPES = (0.3, 2.0)
+ADJUST_STEP = 1.0
+ADJUST_REACH = math.log(100.0)
 # A slice may finish before that if its fit is as near to the target as this.
 ADJUST_CLOSE = 0.01
-# lambda stays within this factor of its first value: a target out of reach, or a variance that is far from
-# the truth, must not drive it to 0 or infinity.
-ADJUST_RANGE = 3.0
 # From an empty start the first step changes nothing, because the duals are still zero: no reason to stop.
 LEAST_ITERATIONS = 20
 # The callback sees the image this often.
@@ -83,14 +85,13 @@ def total_variation(
     out = TVResult(
         state.x.clone(), first.flatten().clone(), torch.full_like(active, iterations), torch.zeros_like(first).flatten()
     )
+    secant = None if target is None else _Secant(target, out.strength)
     settled = int(ADJUST_SHARE * iterations)
     for step in range(1, iterations + 1):
         current = out.strength[active].reshape(-1, 1, 1)
         state.iterate(current)
-        if target is not None and ADJUST_FROM <= step <= settled and step % ADJUST_EVERY == 0:
-            wanted = current * (target / state.chi2.clamp(min=1e-12)).clamp(1.0 / ADJUST_FACTOR, ADJUST_FACTOR)
-            low, high = first[active] / ADJUST_RANGE, first[active] * ADJUST_RANGE
-            out.strength[active] = torch.minimum(torch.maximum(wanted, low), high).flatten()
+        if secant is not None and ADJUST_FROM <= step <= settled and step % ADJUST_EVERY == 0:
+            out.strength[active] = secant.next(out.strength[active], state.chi2.flatten(), active)
         finished = (state.change < tolerance).flatten() & (step >= LEAST_ITERATIONS)
         if target is not None and step < settled:
             finished &= ((state.chi2 / target - 1.0).abs() < ADJUST_CLOSE).flatten()
@@ -107,6 +108,26 @@ def total_variation(
             state.keep(going)
             active = active[going]
     return out
+
+
+class _Secant:
+    """Finds log lambda at which log chi2 is the target's; the slope between them is that of the last two points."""
+
+    def __init__(self, target: float, first: Tensor) -> None:
+        self._target = target
+        self._first = first.log()
+        self._last_strength = self._first.clone()
+        self._last_chi2 = torch.full_like(first, torch.nan)
+
+    def next(self, strength: Tensor, chi2: Tensor, active: Tensor) -> Tensor:
+        """The lambda to go on with, from what the present one gave."""
+        here, c = strength.log(), chi2.clamp(min=1e-12).log()
+        slope = (c - self._last_chi2[active]) / (here - self._last_strength[active])
+        slope = torch.nan_to_num(slope, nan=1.0, posinf=1.0, neginf=1.0).clamp(*ADJUST_SLOPES)
+        self._last_strength[active], self._last_chi2[active] = here, c
+        wanted = here + ((math.log(self._target) - c) / slope).clamp(-ADJUST_STEP, ADJUST_STEP)
+        first = self._first[active]
+        return torch.minimum(torch.maximum(wanted, first - ADJUST_REACH), first + ADJUST_REACH).exp()
 
 
 def _store(out: TVResult, state: PrimalDual, active: Tensor, batch_dims: int) -> None:
