@@ -199,12 +199,17 @@ def failure_text(what: str, code: int, last: list[str]) -> str:
 
 
 def call(command: list[str], **variables: str) -> int:
-    """Run a command in the foreground and return its exit status."""
+    """Run a command in the foreground and return its exit status; a child that was killed does not go unnoticed."""
     sys.stdout.flush()
     try:
-        return subprocess.run(command, env={**child_environment(), **variables}, check=False).returncode
+        status = subprocess.run(command, env={**child_environment(), **variables}, check=False).returncode
     except KeyboardInterrupt:
         return 130
+    if status >= 0:
+        return status
+    cause = " (killed, probably out of memory)" if status == -9 else ""
+    print(f"\nerror: {' '.join(command[1:4])} was ended by signal {-status}{cause}", file=sys.stderr)
+    return 128 - status
 
 
 def demo(environment: Environment, arguments: list[str]) -> int:

@@ -171,6 +171,14 @@ def test_failure_text_says_what_to_do(run: ModuleType) -> None:
     assert "HTTPS_PROXY" in run.failure_text("installing torch", 1, ["timeout"])
 
 
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_a_killed_child_is_reported(run: ModuleType, capfd: pytest.CaptureFixture[str]) -> None:
+    killed = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    assert run.call([sys.executable, "-c", killed]) == 137
+    assert "signal 9 (killed, probably out of memory)" in capfd.readouterr().err
+    assert run.call([sys.executable, "-c", "raise SystemExit(3)"]) == 3
+
+
 @pytest.mark.parametrize(
     ("statuses", "expected"), [((0, 0, 0), 0), ((1, 0, 0), 1), ((0, 1, 0), 1), ((0, 0, 1), 1), ((1, 1, 5), 5)]
 )
