@@ -57,7 +57,7 @@ class DDSParameters:
         20, "Conjugate-gradient steps after the final denoising; 0 leaves it as it is.", low=0, high=200
     )
     final_trust: float = parameter(
-        0.02,
+        0.05,
         "The same as trust for these last steps. Smaller follows the data, and their noise, more closely.",
         low=0.0,
         high=1000.0,
