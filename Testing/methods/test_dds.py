@@ -172,3 +172,30 @@ def test_cone_beam_volumes_run_whole(pack: Path) -> None:
     assert float((operator.forward(mu) - projections.data).norm() / projections.data.norm()) < 0.05
 
 
+
+
+@pytest.mark.parametrize(
+    ("pixel", "choice", "coarse"),
+    [(0.75, "auto", True), (0.75, "input", False), (0.75, "prior", True), (1.2, "auto", False), (1.2, "prior", True)],
+)
+def test_fine_grids_are_sampled_on_the_priors_pixels(pixel: float, choice: str, coarse: bool) -> None:
+    sizes = []
+
+    class Watched(GaussianPrior):
+        def predict_x0(self, x: torch.Tensor, sigma: float, spacing: float) -> torch.Tensor:
+            sizes.append((x.shape[1], spacing))
+            return super().predict_x0(x, sigma, spacing)
+
+    grid = Grid((1, 20, 20), (1.0, pixel, pixel))
+    geometry = ParallelBeam(equispaced(20, math.pi), 30, pixel)
+    operator = make_operator(geometry, grid)
+    truth = torch.full(grid.shape, 0.3 * UNIT)
+    projections = Projections(operator.forward(truth), geometry, simulated=True, noise_free=True)
+    prior = Watched(torch.tensor(0.3), DEVIATION)
+    problem = Problem(projections, operator, grid, NoiseSource(0), Monitor(), prior)  # type: ignore[arg-type]
+    mu = reconstruct(problem, DDSParameters(steps=3, grid=choice))
+    assert mu.shape == truth.shape
+    assert float((mu - truth).abs().mean()) < 0.1 * 0.3 * UNIT
+    side, spacing = sizes[0]
+    assert side == (round(20 * pixel / 1.5) if coarse else 20)
+    assert spacing == pytest.approx(20 * pixel / side)

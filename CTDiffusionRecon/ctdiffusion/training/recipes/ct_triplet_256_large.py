@@ -1,4 +1,4 @@
-"""The same prior at 19 M parameters for GPUs: wider, deeper, more steps; the rest is the small recipe's."""
+"""The same prior at 21.5 M parameters for GPUs: wider, deeper, more steps; the rest is the small recipe's."""
 
 from __future__ import annotations
 
