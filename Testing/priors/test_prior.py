@@ -38,12 +38,12 @@ def test_low_noise_is_left_alone_and_infinite_noise_forgets_the_input() -> None:
     network = build_network(INFO.network, "test")
     for value in network.parameters():
         torch.nn.init.zeros_(value)
-    prior = Prior(INFO, EDMDenoiser(network, INFO.sigma_data, INFO.mean))
+    prior = Prior(INFO, EDMDenoiser(network, 0.3, 0.25))
     x = noisy(1)
     assert torch.allclose(prior.predict_x0(x, 0.002, 1.0), x, atol=3e-4)
     # A zero network leaves the skip path: the posterior mean of a white Gaussian of this mean and deviation.
     sigma = 1.0
-    expected = INFO.mean + (x - INFO.mean) * INFO.sigma_data**2 / (INFO.sigma_data**2 + sigma**2)
+    expected = 0.25 + (x - INFO.mean) * 0.3**2 / (INFO.sigma_data**2 + sigma**2)
     assert torch.allclose(prior.predict_x0(x, sigma, 1.0), expected, atol=1e-5)
 
 
@@ -103,3 +103,24 @@ def test_expected_error_interpolates_the_report_card(prior: Prior) -> None:
     assert prior.expected_error(0.1) == pytest.approx(0.016)
     assert prior.expected_error(0.0316227766) == pytest.approx(0.008)
     assert prior.expected_error(5.0) == pytest.approx(0.016)
+
+
+def test_stacks_are_denoised_together_and_padded_like_slices(prior: Prior) -> None:
+    x = torch.randn(3, 3, 13, 18, generator=torch.Generator().manual_seed(1))
+    together = prior.predict_stacks(x, 1, 0.1, 1.5)
+    assert together.shape == x.shape
+    prior.batch = 1
+    torch.testing.assert_close(prior.predict_stacks(x, 1, 0.1, 1.5), together, rtol=1e-4, atol=1e-5)
+    changed = x.clone()
+    changed[:, 2] += 1.0
+    assert float((prior.predict_stacks(changed, 1, 0.1, 1.5) - together)[:, 0].abs().max()) > 1e-3
+    assert float((prior.predict_stacks(x, 3, 0.1, 1.5) - together).abs().max()) > 1e-3, "the label must matter"
+    same = x[:, :1].expand(-1, 3, -1, -1)
+    torch.testing.assert_close(prior.predict_stacks(same, 0, 0.1, 1.5).mean(1), prior.predict_x0(x[:, 0], 0.1, 1.5))
+
+
+def test_stacks_that_the_prior_does_not_know_are_refused(prior: Prior) -> None:
+    with pytest.raises(ValueError, match="label 2"):
+        prior.predict_stacks(torch.zeros(1, 3, 8, 8), 2, 0.1, 1.5)
+    with pytest.raises(ValueError, match="not 5 with label 1"):
+        prior.predict_stacks(torch.zeros(1, 5, 8, 8), 1, 0.1, 1.5)

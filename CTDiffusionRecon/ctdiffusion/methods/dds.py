@@ -102,7 +102,7 @@ def sampled(problem: Problem, prior: Prior, parameters: DDSParameters) -> Tensor
     spacing = problem.grid.in_plane_spacing
     for text in prior.gate(spacing):
         problem.monitor.warn(text)
-    scale, window = problem.projections.scale, prior.info.window
+    scale, window = problem.projections.scale, prior.info.hu_window
 
     def to_mu(x: Tensor) -> Tensor:
         return scale.to_mu(window.denormalise(x))
@@ -140,7 +140,7 @@ def sampled(problem: Problem, prior: Prior, parameters: DDSParameters) -> Tensor
 
 def _tolerance(problem: Problem, prior: Prior, trust: float, sigma: float) -> float:
     """Standard deviation in 1/mm that data consistency gives to the prior's estimate at noise level `sigma`."""
-    scale, window = problem.projections.scale, prior.info.window
+    scale, window = problem.projections.scale, prior.info.hu_window
     unit = scale.to_mu(window.high) - scale.to_mu(window.low)
     return float(unit) * prior.expected_error(sigma) / math.sqrt(max(trust, 1e-9))
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch import Tensor, nn
 
 # Slice-spacing labels a triplet prior is trained with: the index step between its three slices. 0 means the same
@@ -13,40 +11,48 @@ ADJACENT = 1
 STRIDE_THREE = 3
 
 
-@dataclass(frozen=True)
-class Condition:
-    """What else a prior is told: the slice-spacing label and the pixel size.
+class Denoiser(nn.Module):
+    """D(x, sigma, condition) -> x0 on stacks of slices: what every parametrisation turns its network into.
 
     Attributes:
-        label: index step between the slices of a stack (0: the same slice).
-        spacing: pixel size in mm.
+        channels: slices in a stack.
     """
 
-    label: int = SAME_SLICE
-    spacing: float = 1.5
+    channels: int
+
+    def forward(self, x: Tensor, sigma: Tensor, label: Tensor, log_spacing: Tensor) -> Tensor:
+        """Estimate the clean stacks.
+
+        Args:
+            x: noisy stacks `[batch, channels, rows, columns]` in the prior's range.
+            sigma: noise standard deviation of each stack, `[batch]`, in the prior's range.
+            label: slice-spacing label of each stack, `[batch]`, int64.
+            log_spacing: natural logarithm of the pixel size in mm, `[batch]`.
+        """
+        raise NotImplementedError
+
+    def pad_multiple(self) -> int:
+        """Rows and columns must be a multiple of this number of pixels."""
+        raise NotImplementedError
 
 
-class EDMDenoiser(nn.Module):
+class EDMDenoiser(Denoiser):
     """Wrap a raw network F as a denoiser D with unit-variance input, target and loss (Karras et al. 2022, eq. 7).
 
     D(x, sigma) = c_skip x + c_out F(c_in x, c_noise), for data of standard deviation `sigma_data` around `mean`.
     """
 
     def __init__(self, network: nn.Module, sigma_data: float, mean: float) -> None:
+        if not isinstance(sigma_data, float) or not isinstance(mean, float) or not sigma_data > 0.0:
+            raise ValueError(f"sigma_data must be positive and mean a number, got {sigma_data!r} and {mean!r}")
         super().__init__()
         self.network = network
         self.sigma_data = sigma_data
         self.mean = mean
+        self.channels = int(getattr(network, "channels", 3))
 
     def forward(self, x: Tensor, sigma: Tensor, label: Tensor, log_spacing: Tensor) -> Tensor:
-        """Estimate the clean stacks.
-
-        Args:
-            x: noisy stacks `[batch, 3, rows, columns]` in the prior's range.
-            sigma: noise standard deviation of each stack, `[batch]`, in the prior's range.
-            label: slice-spacing label of each stack, `[batch]`, int64.
-            log_spacing: natural logarithm of the pixel size in mm, `[batch]`.
-        """
+        """See `Denoiser.forward`."""
         level = sigma[:, None, None, None]
         total = level.square() + self.sigma_data**2
         centred = x - self.mean
@@ -59,5 +65,5 @@ class EDMDenoiser(nn.Module):
         return (sigma.square() + self.sigma_data**2) / (sigma * self.sigma_data).square()
 
     def pad_multiple(self) -> int:
-        """Rows and columns must be a multiple of this number of pixels."""
+        """See `Denoiser.pad_multiple`."""
         return int(getattr(self.network, "multiple", 1))

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .denoiser import EDMDenoiser
+from .parametrisation import build_denoiser
 from .prior import Prior, PriorInfo
 from .unet import TripletUNet
 
@@ -123,7 +123,10 @@ def load_pack(folder: Path, device: torch.device | str = "cpu") -> Prior:
         raise ValueError(f"prior: {path} is not a valid safetensors file: {error}") from None
     check_state(state, network.state_dict(), str(path))
     network.load_state_dict(state)
-    return Prior(info, EDMDenoiser(network, info.sigma_data, info.mean), device)
+    denoiser = build_denoiser(network, info.parametrisation, str(folder / METADATA_FILE))
+    if denoiser.channels != info.channels:
+        raise ValueError(f"prior: {folder / METADATA_FILE}: channels is {info.channels}, the network's {denoiser.channels}")
+    return Prior(info, denoiser, device)
 
 
 def write_pack(folder: Path, info: PriorInfo, state: Mapping[str, Tensor]) -> PriorInfo:

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..units import HUWindow
-from .denoiser import SAME_SLICE, EDMDenoiser
+from .denoiser import SAME_SLICE, Denoiser
 
 _LOG = logging.getLogger(__name__)
 
@@ -25,9 +25,13 @@ class PriorInfo:
     Attributes:
         name: the pack's name.
         version: version of the weights.
+        modality: CT or MR.
+        domain: what its slices are: image or sinogram.
         network: class and arguments of the raw network.
-        sigma_data, mean: statistics of the EDM preconditioning, in the prior's range.
-        hu_window: HU interval that maps to [0, 1].
+        parametrisation: how the raw network becomes a denoiser: its kind and arguments (see `parametrisation.py`).
+        channels: slices that it takes at a time.
+        window: interval that maps to [0, 1]: HU for CT images; for MR, whose intensities have no unit, shares of the
+            volume's robust maximum.
         sigma_range: noise levels it was trained on, in the prior's range.
         spacing_range: pixel sizes in mm it was trained on.
         labels: slice-spacing labels it was trained on.
@@ -37,15 +41,18 @@ class PriorInfo:
         licence: licence of the weights.
         attribution: what has to be said when they are passed on.
         quality: measured quality (the report card).
+        origin: of an imported prior: file, layout, licence note and SHA-256 of what it was made from; else empty.
         weights_sha256: SHA-256 of `weights.safetensors`.
     """
 
     name: str
     version: str
+    modality: str
+    domain: str
     network: dict[str, Any]
-    sigma_data: float
-    mean: float
-    hu_window: tuple[float, float]
+    parametrisation: dict[str, Any]
+    channels: int
+    window: tuple[float, float]
     sigma_range: tuple[float, float]
     spacing_range: tuple[float, float]
     labels: tuple[int, ...]
@@ -55,17 +62,19 @@ class PriorInfo:
     licence: str
     attribution: str
     quality: dict[str, Any] = field(default_factory=dict)
+    origin: dict[str, Any] = field(default_factory=dict)
     weights_sha256: str = ""
 
     @property
-    def window(self) -> HUWindow:
-        return HUWindow(*self.hu_window)
+    def hu_window(self) -> HUWindow:
+        """The window as the map between HU and [0, 1]."""
+        return HUWindow(*self.window)
 
 
 class Prior:
-    """An image-domain Gaussian denoiser with its metadata."""
+    """A Gaussian denoiser of slices with its metadata."""
 
-    def __init__(self, info: PriorInfo, denoiser: EDMDenoiser, device: torch.device | str = "cpu") -> None:
+    def __init__(self, info: PriorInfo, denoiser: Denoiser, device: torch.device | str = "cpu") -> None:
         self.info = info
         self.device = torch.device(device)
         self.batch = 8 if self.device.type == "cpu" else 32
@@ -91,7 +100,9 @@ class Prior:
         """
         card = self.info.quality.get("denoising_rmse")
         if not card:
-            return sigma * self.info.sigma_data / math.hypot(sigma, self.info.sigma_data)
+            # Without a report card: the posterior width for white data of the deviation that CT images have.
+            deviation = float(self.info.parametrisation.get("sigma_data", 0.3))
+            return sigma * deviation / math.hypot(sigma, deviation)
         points = sorted((math.log(float(s)), math.log(float(e))) for s, e in card.items())
         position = min(max(math.log(sigma), points[0][0]), points[-1][0])
         for (a, value_a), (b, value_b) in pairwise(points):
@@ -100,7 +111,7 @@ class Prior:
         return math.exp(points[-1][1])
 
     def predict_x0(self, x: Tensor, sigma: float, spacing: float) -> Tensor:
-        """Clean slices from noisy ones, each slice on its own (label 0).
+        """Clean slices from noisy ones, each slice on its own.
 
         Args:
             x: noisy slices `[slice, row, column]` in the prior's range; any size.
@@ -110,38 +121,63 @@ class Prior:
         Raises:
             FloatingPointError: the network returned values that are not finite.
         """
+        if self.info.channels == 1:
+            return self._in_batches(x[:, None], SAME_SLICE, sigma, spacing)[:, 0]
+        return self._in_batches(x[:, None].expand(-1, self.info.channels, -1, -1), SAME_SLICE, sigma, spacing).mean(1)
+
+    def predict_stacks(self, x: Tensor, label: int, sigma: float, spacing: float) -> Tensor:
+        """Clean stacks of slices from noisy ones, each stack denoised together.
+
+        Args:
+            x: noisy stacks `[stack, channels, row, column]` in the prior's range; any size.
+            label: index step between the slices of a stack.
+            sigma: noise standard deviation in the prior's range, clipped to what the prior was trained on.
+            spacing: pixel size in mm, likewise.
+
+        Raises:
+            ValueError: stacks or a label that this prior was not trained on.
+            FloatingPointError: the network returned values that are not finite.
+        """
+        if x.shape[1] != self.info.channels or label not in self.info.labels:
+            raise ValueError(
+                f"prior: {self.info.name} takes {self.info.channels} slices with labels "
+                f"{', '.join(map(str, self.info.labels))}, not {x.shape[1]} with label {label}"
+            )
+        return self._in_batches(x, label, sigma, spacing)
+
+    def _in_batches(self, x: Tensor, label: int, sigma: float, spacing: float) -> Tensor:
         sigma = min(max(sigma, self.info.sigma_range[0]), self.info.sigma_range[1])
         spacing = min(max(spacing, self.info.spacing_range[0]), self.info.spacing_range[1])
-        out = torch.empty_like(x)
+        out = torch.empty(x.shape, device=x.device)
         start = 0
         while start < x.shape[0]:
             stop = min(start + self.batch, x.shape[0])
             try:
-                out[start:stop] = self._evaluate(x[start:stop], sigma, spacing)
+                out[start:stop] = self._evaluate(x[start:stop], label, sigma, spacing)
             except (torch.OutOfMemoryError, MemoryError):
                 if self.batch == 1:
                     raise
                 self.batch = max(1, self.batch // 2)
-                _LOG.warning("out of memory: the prior now takes %d slices at a time", self.batch)
+                _LOG.warning("out of memory: the prior now takes %d stacks at a time", self.batch)
                 continue
             start = stop
         if not bool(torch.isfinite(out).all()):
             if self.reduced_precision:
                 _LOG.warning("values that are not finite at sigma %g: the prior goes on in float32", sigma)
                 self.reduced_precision = False
-                return self.predict_x0(x, sigma, spacing)
+                return self._in_batches(x, label, sigma, spacing)
             raise FloatingPointError(f"prior {self.info.name} returned values that are not finite at sigma {sigma:g}")
         return out
 
     @torch.inference_mode()
-    def _evaluate(self, x: Tensor, sigma: float, spacing: float) -> Tensor:
-        count, rows, columns = x.shape
+    def _evaluate(self, x: Tensor, label: int, sigma: float, spacing: float) -> Tensor:
+        count, _, rows, columns = x.shape
         bottom, right = -rows % self._multiple, -columns % self._multiple
-        stack = functional.pad(x[:, None].to(self.device), (0, right, 0, bottom), mode="replicate")
-        stack = stack.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last)
+        stack = functional.pad(x.to(self.device), (0, right, 0, bottom), mode="replicate")
+        stack = stack.contiguous(memory_format=torch.channels_last)
         level = torch.full((count,), sigma, device=self.device)
-        label = torch.full((count,), SAME_SLICE, dtype=torch.int64, device=self.device)
+        labels = torch.full((count,), label, dtype=torch.int64, device=self.device)
         log_spacing = torch.full((count,), math.log(spacing), device=self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.reduced_precision):
-            estimate: Tensor = self._denoiser(stack, level, label, log_spacing)
-        return estimate[:, :, :rows, :columns].float().mean(dim=1).to(x.device)
+            estimate: Tensor = self._denoiser(stack, level, labels, log_spacing)
+        return estimate[:, :, :rows, :columns].float().to(x.device)

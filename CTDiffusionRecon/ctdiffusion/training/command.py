@@ -73,7 +73,7 @@ def main(arguments: argparse.Namespace) -> int:
     state = train(
         network,
         TripletCrops(
-            chosen, recipe.hu_window, recipe.crop, 2**40, settings.seed, recipe.spacings, _augment(arguments.augment)
+            chosen, recipe.window, recipe.crop, 2**40, settings.seed, recipe.spacings, _augment(arguments.augment)
         ),
         denoising_loss(recipe.sigma_data, recipe.mean),
         settings,
@@ -142,9 +142,11 @@ def _info(recipe: Recipe) -> PriorInfo:
         name=recipe.name,
         version="1",
         network=recipe.network,
-        sigma_data=recipe.sigma_data,
-        mean=recipe.mean,
-        hu_window=recipe.hu_window,
+        modality=recipe.modality,
+        domain="image",
+        parametrisation={"kind": "edm", "sigma_data": recipe.sigma_data, "mean": recipe.mean},
+        channels=3,
+        window=recipe.window,
         sigma_range=(SIGMA_LOWEST, SIGMA_HIGHEST),
         spacing_range=recipe.spacings,
         labels=(0, 1, 3),

@@ -28,7 +28,7 @@ def denoising_rmse(
 
     Slices are taken at equal distances from each volume; the noise is the same for every prior.
     """
-    window = prior.info.window
+    window = prior.info.hu_window
     errors: dict[float, list[float]] = {sigma: [] for sigma in levels}
     for entry, array in volumes:
         positions = [round((k + 0.5) * entry.slices / slices_per_volume - 0.5) for k in range(slices_per_volume)]
@@ -49,8 +49,10 @@ def as_psnr(rmse: dict[str, float]) -> dict[str, float]:
 def as_loss(rmse: dict[str, float], info: PriorInfo) -> dict[str, float]:
     """The same as EDM's weighted loss, in which a network that knows nothing has about 1 at every level."""
 
+    deviation = float(info.parametrisation["sigma_data"])
+
     def weight(sigma: float) -> float:
-        return (sigma**2 + info.sigma_data**2) / (sigma * info.sigma_data) ** 2
+        return (sigma**2 + deviation**2) / (sigma * deviation) ** 2
 
     return {sigma: weight(float(sigma)) * value**2 for sigma, value in rmse.items()}
 

@@ -8,7 +8,8 @@ from .recipe import Recipe
 RECIPE = Recipe(
     name="ct-triplet-256",
     network={"class": "TripletUNet", "widths": [48, 96, 160, 224], "blocks": [1, 1, 1, 1]},
-    hu_window=(-1000.0, 1600.0),
+    modality="CT",
+    window=(-1000.0, 1600.0),
     sigma_data=0.3,
     mean=0.25,
     spacings=(0.6, 3.0),

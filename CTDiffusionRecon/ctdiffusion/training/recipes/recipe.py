@@ -15,7 +15,8 @@ class Recipe:
     Attributes:
         name: the recipe's and the pack's name.
         network: class and arguments of the raw network, as `prior.json` keeps them.
-        hu_window: HU interval that maps to [0, 1].
+        modality: CT or MR.
+        window: interval that maps to [0, 1]; see `PriorInfo.window`.
         sigma_data, mean: statistics of the training images in that range, for the EDM preconditioning.
         spacings: pixel sizes in mm to train on.
         crop: side of the square training crops in pixels.
@@ -26,7 +27,8 @@ class Recipe:
 
     name: str
     network: dict[str, Any]
-    hu_window: tuple[float, float]
+    modality: str
+    window: tuple[float, float]
     sigma_data: float
     mean: float
     spacings: tuple[float, float]
