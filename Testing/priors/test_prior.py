@@ -43,7 +43,7 @@ def test_low_noise_is_left_alone_and_infinite_noise_forgets_the_input() -> None:
     assert torch.allclose(prior.predict_x0(x, 0.002, 1.0), x, atol=3e-4)
     # A zero network leaves the skip path: the posterior mean of a white Gaussian of this mean and deviation.
     sigma = 1.0
-    expected = 0.25 + (x - INFO.mean) * 0.3**2 / (INFO.sigma_data**2 + sigma**2)
+    expected = 0.25 + (x - 0.25) * 0.3**2 / (0.3**2 + sigma**2)
     assert torch.allclose(prior.predict_x0(x, sigma, 1.0), expected, atol=1e-5)
 
 
@@ -56,11 +56,11 @@ def test_out_of_memory_halves_the_batch(prior: Prior, monkeypatch: pytest.Monkey
     evaluate = prior._evaluate
     sizes = []
 
-    def limited(x: torch.Tensor, sigma: float, spacing: float) -> torch.Tensor:
+    def limited(x: torch.Tensor, label: int, sigma: float, spacing: float) -> torch.Tensor:
         sizes.append(x.shape[0])
         if x.shape[0] > 2:
             raise torch.OutOfMemoryError("injected")
-        return evaluate(x, sigma, spacing)
+        return evaluate(x, label, sigma, spacing)
 
     x = noisy(7)
     expected = prior.predict_x0(x, 0.1, 1.0)
@@ -79,8 +79,8 @@ def test_nan_weights_at_run_time_stop_the_sampler(prior: Prior) -> None:
 def test_nan_in_reduced_precision_is_tried_again_in_float32(prior: Prior, monkeypatch: pytest.MonkeyPatch) -> None:
     evaluate = prior._evaluate
 
-    def overflowing(x: torch.Tensor, sigma: float, spacing: float) -> torch.Tensor:
-        return evaluate(x, sigma, spacing) * (float("nan") if prior.reduced_precision else 1.0)
+    def overflowing(x: torch.Tensor, label: int, sigma: float, spacing: float) -> torch.Tensor:
+        return evaluate(x, label, sigma, spacing) * (float("nan") if prior.reduced_precision else 1.0)
 
     x = noisy(2)
     expected = prior.predict_x0(x, 0.1, 1.0)

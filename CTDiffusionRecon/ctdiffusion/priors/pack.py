@@ -125,7 +125,8 @@ def load_pack(folder: Path, device: torch.device | str = "cpu") -> Prior:
     network.load_state_dict(state)
     denoiser = build_denoiser(network, info.parametrisation, str(folder / METADATA_FILE))
     if denoiser.channels != info.channels:
-        raise ValueError(f"prior: {folder / METADATA_FILE}: channels is {info.channels}, the network's {denoiser.channels}")
+        where = folder / METADATA_FILE
+        raise ValueError(f"prior: {where}: channels is {info.channels}, the network has {denoiser.channels}")
     return Prior(info, denoiser, device)
 
 
