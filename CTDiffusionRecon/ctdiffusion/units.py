@@ -56,3 +56,24 @@ class HUWindow:
     def denormalise(self, x: Array) -> Array:
         """Prior range to HU."""
         return x * (self.high - self.low) + self.low
+
+
+def robust_maximum(intensities: NDArray[np.float32]) -> float:
+    """The 99.9th percentile, which a few bright voxels (vessels, spikes) do not move.
+
+    Raises:
+        ValueError: it is not positive.
+    """
+    value = float(np.percentile(intensities, 99.9))
+    if not value > 0.0:
+        raise ValueError(f"intensities: the 99.9th percentile is {value:g}; MR intensities must be positive")
+    return value
+
+
+def per_mille(intensities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Intensities without a unit, such as MR, in per mille of their robust maximum.
+
+    Raises:
+        ValueError: the robust maximum is not positive.
+    """
+    return np.multiply(intensities, 1000.0 / robust_maximum(intensities), dtype=np.float32)

@@ -17,7 +17,7 @@ from .images import dicom, header
 from .images.files import READABLE, read_image
 from .images.hounsfield import to_hounsfield
 from .images.itk import one_line, toolkit
-from .images.pixels import IDENTITY, Direction, check_direction
+from .images.pixels import IDENTITY, Direction, Pixels, check_direction
 
 WRITABLE = (".nrrd", ".nii.gz", ".nii", ".mha")
 
@@ -99,6 +99,27 @@ def read_volume(path: str | Path, assume_hu: bool = False) -> Volume:
         OSError: no such file.
     """
     path = Path(path)
+    pixels = _pixels(path, assume_hu)
+    array, notes = to_hounsfield(pixels.array, path.name, assume_hu)
+    return Volume(array, pixels.spacing, pixels.origin, pixels.direction, pixels.notes + notes)
+
+
+def read_intensities(path: str | Path) -> Volume:
+    """Read the same files as `read_volume` with values in whatever unit they have, e.g. MR.
+
+    Raises:
+        ValueError: not a scalar 3-D image of finite values, or a header that does not fit its file; names the file.
+        OSError: no such file.
+    """
+    path = Path(path)
+    pixels = _pixels(path, True)
+    array = np.array(pixels.array, dtype=np.float32, order="C")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{path.name}: holds voxels that are not finite (NaN or infinite)")
+    return Volume(array, pixels.spacing, pixels.origin, pixels.direction, pixels.notes)
+
+
+def _pixels(path: Path, assume_hu: bool) -> Pixels:
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
     if path.is_dir() or dicom.is_dicom(path):
@@ -111,8 +132,7 @@ def read_volume(path: str | Path, assume_hu: bool = False) -> Volume:
         check_direction(pixels.direction)
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from None
-    array, notes = to_hounsfield(pixels.array, path.name, assume_hu)
-    return Volume(array, pixels.spacing, pixels.origin, pixels.direction, pixels.notes + notes)
+    return pixels
 
 
 def write_volume(volume: Volume, path: str | Path) -> None:

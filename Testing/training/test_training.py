@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
-from ctdiffusion.priors.pack import build_network, load_pack
+from ctdiffusion import volume
+from ctdiffusion.priors.pack import build_network, load_pack, load_state, read_info
 from ctdiffusion.training import command
 from ctdiffusion.training.cache import CachedVolume, held_out_patients, patient_of, read_cache, write_cache
 from ctdiffusion.training.denoising import denoising_loss, draw_sigma, triplet_noise
@@ -18,7 +19,7 @@ from ctdiffusion.training.loop import LoopSettings, train
 from ctdiffusion.training.recipes import recipe_named, recipes
 from ctdiffusion.training.report_card import denoising_rmse
 from ctdiffusion.training.triplets import TripletCrops
-from priors.small_pack import INFO
+from priors.small_pack import INFO, small_pack
 
 WINDOW = (-1000.0, 1600.0)
 
@@ -195,3 +196,33 @@ def test_anatomical_augmentation_repeats_and_moves() -> None:
     assert torch.equal(results[3], augment(stack, 3))
     moved = sum(not torch.equal(result, stack) for result in results)
     assert 1 <= moved <= 7
+
+
+def test_an_mr_volume_enters_in_its_square_planes_per_mille(tmp_path: Path) -> None:
+    array = np.random.default_rng(0).uniform(0.0, 80.0, (6, 8, 10)).astype(np.float32)
+    volume.write_volume(volume.Volume(array, (1.0, 1.0, 1.01)), tmp_path / "head.nrrd")
+    volume.write_volume(volume.Volume(array + 1.0, (1.0, 1.0, 3.0)), tmp_path / "thick.nrrd")
+    paths = sorted(tmp_path.glob("*.nrrd"))
+    names = [entry.name for entry in write_cache(paths, tmp_path / "cache", "MR")]
+    assert names == ["head_axial", "head_coronal", "head_sagittal", "thick_axial"]
+    cached = {entry.name: stored for entry, stored in read_cache(tmp_path / "cache")}
+    expected = array * 1000.0 / np.percentile(array, 99.9)
+    assert np.abs(cached["head_axial"] - expected).max() <= 0.51
+    assert np.abs(cached["head_coronal"][3] - expected[:, 3]).max() <= 0.51
+    assert np.abs(cached["head_sagittal"][4] - expected[:, :, 4]).max() <= 0.51
+
+
+def test_training_can_start_from_a_pack(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, volumes: list[tuple[CachedVolume, np.ndarray]]
+) -> None:
+    small = replace(recipe_named("ct-triplet-256"), network=INFO.network, crop=16, held_out=0.25, modality="MR")
+    monkeypatch.setattr(command, "recipe_named", lambda name: small)
+    write_cache(sorted(data.glob("*.nii.gz")), tmp_path / "ready")
+    begin = small_pack(tmp_path / "begin")
+    words = ("mri-t1-256", "--data", str(tmp_path / "ready"), "--batch", "1", "--steps", "1")
+    command.main(arguments(*words, "--out", str(tmp_path / "tuned"), "--init", str(begin)))
+    before, after = load_state(begin, read_info(begin)), load_state(tmp_path / "tuned", read_info(tmp_path / "tuned"))
+    assert max(float((after[name] - value).abs().max()) for name, value in before.items()) < 1e-3
+    assert "dds_psnr_db" not in read_info(tmp_path / "tuned").quality
+    with pytest.raises(ValueError, match="init: the network of ct-triplet-256"):
+        command.main(arguments(*words, "--out", str(tmp_path / "other"), "--init", "ct-triplet-256"))

@@ -105,10 +105,27 @@ def load_pack(folder: Path, device: torch.device | str = "cpu") -> Prior:
     Raises:
         ValueError: metadata or weights that are damaged, do not match their SHA-256 or do not fit the network.
     """
+    info = read_info(folder)
+    network = build_network(info.network, str(folder / METADATA_FILE))
+    state = load_state(folder, info)
+    check_state(state, network.state_dict(), str(folder / WEIGHTS_FILE))
+    network.load_state_dict(state)
+    denoiser = build_denoiser(network, info.parametrisation, str(folder / METADATA_FILE))
+    if denoiser.channels != info.channels:
+        where = folder / METADATA_FILE
+        raise ValueError(f"prior: {where}: channels is {info.channels}, the network has {denoiser.channels}")
+    return Prior(info, denoiser, device)
+
+
+def load_state(folder: Path, info: PriorInfo) -> dict[str, Tensor]:
+    """The weights of a pack, held against the SHA-256 in its metadata.
+
+    Raises:
+        ValueError: damaged or replaced weights.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    info = read_info(folder)
     path = folder / WEIGHTS_FILE
     if not path.is_file():
         raise ValueError(f"prior: {folder} holds no {WEIGHTS_FILE}")
@@ -116,18 +133,10 @@ def load_pack(folder: Path, device: torch.device | str = "cpu") -> Prior:
         raise ValueError(f"prior: {path} is larger than {LARGEST_WEIGHTS} bytes")
     if sha256_of(path) != info.weights_sha256:
         raise ValueError(f"prior: {path} does not match the SHA-256 in {METADATA_FILE}: damaged or replaced")
-    network = build_network(info.network, str(folder / METADATA_FILE))
     try:
-        state = load_file(str(path))
+        return dict(load_file(str(path)))
     except (SafetensorError, OSError, ValueError) as error:
         raise ValueError(f"prior: {path} is not a valid safetensors file: {error}") from None
-    check_state(state, network.state_dict(), str(path))
-    network.load_state_dict(state)
-    denoiser = build_denoiser(network, info.parametrisation, str(folder / METADATA_FILE))
-    if denoiser.channels != info.channels:
-        where = folder / METADATA_FILE
-        raise ValueError(f"prior: {where}: channels is {info.channels}, the network has {denoiser.channels}")
-    return Prior(info, denoiser, device)
 
 
 def write_pack(folder: Path, info: PriorInfo, state: Mapping[str, Tensor]) -> PriorInfo:

@@ -30,8 +30,8 @@ class PriorInfo:
         network: class and arguments of the raw network.
         parametrisation: how the raw network becomes a denoiser: its kind and arguments (see `parametrisation.py`).
         channels: slices that it takes at a time.
-        window: interval that maps to [0, 1]: HU for CT images; for MR, whose intensities have no unit, shares of the
-            volume's robust maximum.
+        window: interval that maps to [0, 1]: HU for CT images; for MR, whose intensities have no unit, per mille of
+            the volume's robust maximum.
         sigma_range: noise levels it was trained on, in the prior's range.
         spacing_range: pixel sizes in mm it was trained on.
         labels: slice-spacing labels it was trained on.

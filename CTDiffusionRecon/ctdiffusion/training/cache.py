@@ -39,21 +39,23 @@ def patient_of(name: str) -> str:
     return found.group(1) if found else name
 
 
-def write_cache(sources: Sequence[Path], folder: Path) -> list[CachedVolume]:
-    """Read CT volumes, clip them to 12-bit HU and write a cache.
+def write_cache(sources: Sequence[Path], folder: Path, modality: str = "CT") -> list[CachedVolume]:
+    """Read volumes and write a cache: CT in 12-bit HU, MR in per mille of each volume's robust maximum.
 
-    A volume whose name begins with `siim_tcga` is a stack of unrelated slices.
+    An MR volume enters once for each of its three planes that has square pixels, as `NAME_axial` and so on. A volume
+    whose name begins with `siim_tcga` is a stack of unrelated slices.
 
     Raises:
         ValueError: a volume that cannot be read, or two of the same name.
     """
-    from .loading import volume_dataset
+    from .loading import mr_planes, volume_dataset
 
     folder.mkdir(parents=True, exist_ok=True)
     index: list[CachedVolume] = []
-    for item in volume_dataset(sources):
+    items = volume_dataset(sources) if modality == "CT" else [plane for path in sources for plane in mr_planes(path)]
+    for item in items:
         array = np.asarray(item["array"]).astype(np.int16)
-        name = item["path"].name.split(".")[0]
+        name = item["path"].name.split(".")[0] + item.get("plane", "")
         if any(entry.name == name for entry in index):
             raise ValueError(f"data: two volumes are called {name}")
         np.save(folder / f"{name}.npy", array)

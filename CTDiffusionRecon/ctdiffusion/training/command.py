@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..priors.denoiser import EDMDenoiser
-from ..priors.pack import build_network, write_pack
+from ..priors.pack import build_network, load_state, locate_pack, read_info, write_pack
 from ..priors.prior import Prior, PriorInfo
 from .cache import CachedVolume, held_out_patients, read_cache, write_cache
 from .denoising import SIGMA_HIGHEST, SIGMA_LOWEST, denoising_loss
@@ -22,7 +22,7 @@ from .loop import LoopSettings, train
 from .recipes import recipe_named, recipes
 from .recipes.recipe import Recipe
 from .report_card import as_loss, as_psnr, dds_psnr, denoising_rmse
-from .triplets import TripletCrops
+from .triplets import LABELS, TripletCrops
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 
@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", required=True, type=Path, help="folder of the prior pack to write")
     parser.add_argument("--val", type=Path, help="folder of volumes or cache for the report card (default: held out)")
     parser.add_argument("--work", type=Path, help="folder for cache, checkpoint and log (default: OUT.training)")
+    parser.add_argument("--init", metavar="PACK", help="start from the weights of this prior pack")
     parser.add_argument("--minutes", type=float, help="end the schedule after this time (default: the recipe's)")
     parser.add_argument("--steps", type=int, help="optimiser steps at most (default: the recipe's)")
     parser.add_argument("--batch", type=int, help="crops per step and process (default: the recipe's)")
@@ -56,20 +57,26 @@ def main(arguments: argparse.Namespace) -> int:
     work: Path = arguments.work or arguments.out.with_name(arguments.out.name + ".training")
     if arguments.resume and not (work / "checkpoint.pt").is_file():
         raise ValueError(f"resume: {work} holds no checkpoint.pt")
-    volumes = _volumes(arguments.data, work / "cache")
+    volumes = _volumes(arguments.data, work / "cache", recipe.modality)
     held_out = held_out_patients([entry for entry, _ in volumes], recipe.held_out)
     chosen = [item for item in volumes if item[0].patient not in held_out]
     if not chosen:
         raise ValueError("data: every patient is held out; more than one is needed")
     validation = (
-        _volumes([arguments.val], work / "val-cache")
+        _volumes([arguments.val], work / "val-cache", recipe.modality)
         if arguments.val
         else [item for item in volumes if item[0].patient in held_out]
     )
+    if not validation:
+        raise ValueError(f"val: recipe {recipe.name} holds nobody out, so it needs volumes for the report card")
     print(f"{len(chosen)} volumes to train on; held out: {', '.join(sorted(held_out)) or 'nobody'}", flush=True)
 
     torch.manual_seed(settings.seed)
     network = build_network(recipe.network, f"recipe {recipe.name}")
+    if arguments.init is not None:
+        # Half a schedule is over for weights that are already trained: a smaller step keeps what they know.
+        network.load_state_dict(_weights_of(arguments.init, recipe))
+        settings = replace(settings, learning_rate=0.4 * settings.learning_rate)
     state = train(
         network,
         TripletCrops(
@@ -91,11 +98,12 @@ def main(arguments: argparse.Namespace) -> int:
         "denoising_loss": {sigma: round(value, 4) for sigma, value in as_loss(card, info).items()},
         "validation": [entry.name for entry, _ in validation],
     }
-    if find_spec("SimpleITK") and find_spec("scipy"):
-        prior.info = replace(info, quality=quality)
-        quality["dds_psnr_db"] = dds_psnr(prior, validation)
-    else:
-        print("DDS was not tried on the validation volumes: SimpleITK or scipy is not installed")
+    if recipe.modality == "CT":
+        if find_spec("SimpleITK") and find_spec("scipy"):
+            prior.info = replace(info, quality=quality)
+            quality["dds_psnr_db"] = dds_psnr(prior, validation)
+        else:
+            print("DDS was not tried on the validation volumes: SimpleITK or scipy is not installed")
     write_pack(arguments.out, replace(info, quality=quality), state)
     for sigma, value in quality["denoising_psnr_db"].items():
         print(f"denoising at sigma {sigma}: {value:.2f} dB")
@@ -114,7 +122,14 @@ def _settings(recipe: Recipe, arguments: argparse.Namespace) -> LoopSettings:
     return replace(recipe.settings, **given)
 
 
-def _volumes(folders: list[Path], cache: Path) -> Volumes:
+def _weights_of(pack: str, recipe: Recipe) -> dict[str, torch.Tensor]:
+    info = read_info(locate_pack(pack))
+    if info.network != recipe.network:
+        raise ValueError(f"init: the network of {info.name} is not that of recipe {recipe.name}")
+    return load_state(locate_pack(pack), info)
+
+
+def _volumes(folders: list[Path], cache: Path, modality: str) -> Volumes:
     """Open the cache among `folders`, or make one from the images in them."""
     for folder in folders:
         if not folder.is_dir():
@@ -125,7 +140,7 @@ def _volumes(folders: list[Path], cache: Path) -> Volumes:
         images = [p for folder in folders for p in sorted(folder.iterdir()) if p.name.endswith(IMAGE_SUFFIXES)]
         if not images:
             raise ValueError(f"data: no NIfTI, NRRD or MHA volume in {', '.join(map(str, folders))}")
-        write_cache(images, cache)
+        write_cache(images, cache, modality)
     return read_cache(cache)
 
 
@@ -149,7 +164,7 @@ def _info(recipe: Recipe) -> PriorInfo:
         window=recipe.window,
         sigma_range=(SIGMA_LOWEST, SIGMA_HIGHEST),
         spacing_range=recipe.spacings,
-        labels=(0, 1, 3),
+        labels=tuple(LABELS),
         crop=recipe.crop,
         body_parts=recipe.body_parts,
         training_data=recipe.training_data,

@@ -9,7 +9,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..volume import read_volume
+import numpy as np
+
+from ..units import per_mille
+from ..volume import read_intensities, read_volume
 
 HU_LOWEST, HU_HIGHEST = -1024.0, 3071.0
 
@@ -29,3 +32,20 @@ def volume_dataset(paths: Sequence[Path]) -> Any:
         keys="array", a_min=HU_LOWEST, a_max=HU_HIGHEST, b_min=HU_LOWEST, b_max=HU_HIGHEST, clip=True
     )
     return Dataset(data=[{"path": path} for path in sorted(paths)], transform=Compose([load_volume, clip]))
+
+
+def mr_planes(path: Path) -> list[dict[str, Any]]:
+    """The axial, coronal and sagittal slices of an MR volume, where their pixels are square to 2 %.
+
+    Returns:
+        `{"path", "plane", "array" [slice, row, column] in per mille of the robust maximum, "spacing" in mm}` each.
+    """
+    volume = read_intensities(path)
+    array = np.rint(per_mille(volume.array)).clip(0.0, 2000.0)
+    x, y, z = volume.spacing
+    planes = (("_axial", (0, 1, 2), y, x), ("_coronal", (1, 0, 2), z, x), ("_sagittal", (2, 0, 1), z, y))
+    return [
+        {"path": path, "plane": plane, "array": np.ascontiguousarray(array.transpose(axes)), "spacing": column}
+        for plane, axes, row, column in planes
+        if abs(row / column - 1.0) < 0.02
+    ]

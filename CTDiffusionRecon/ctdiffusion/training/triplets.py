@@ -17,6 +17,9 @@ from .cache import CachedVolume
 
 Example = dict[str, Tensor]
 
+# Slice-spacing labels with their share of the examples.
+LABELS = {SAME_SLICE: 0.6, ADJACENT: 0.25, STRIDE_THREE: 0.15}
+
 
 class TripletCrops(Dataset[Example]):
     """Crops `[3, crop, crop]` in the prior's range [0, 1], with their slice-spacing label and pixel size.
@@ -52,7 +55,7 @@ class TripletCrops(Dataset[Example]):
     def __getitem__(self, index: int) -> Example:
         random = np.random.default_rng([self.seed, index])
         entry, array = self.volumes[int(random.choice(len(self.volumes), p=self.weights))]
-        label = int(random.choice([SAME_SLICE, ADJACENT, STRIDE_THREE], p=[0.6, 0.25, 0.15]))
+        label = int(random.choice(list(LABELS), p=list(LABELS.values())))
         if not entry.contiguous or entry.slices <= 2 * label:
             label = SAME_SLICE
         start = int(random.integers(entry.slices - 2 * label))
