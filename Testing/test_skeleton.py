@@ -29,20 +29,31 @@ def s4ext_values() -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
-def test_every_python_file_is_listed_and_every_listed_file_exists() -> None:
-    there, said = set(cmake_sources.present(cmake_sources.MODULE)), cmake_sources.listed(cmake_sources.MODULE)
+@pytest.mark.parametrize("name", cmake_sources.LISTS)
+def test_every_file_is_listed_and_every_listed_file_exists(name: str) -> None:
+    there = set(cmake_sources.present(cmake_sources.MODULE, name))
+    said = cmake_sources.listed(cmake_sources.MODULE, name)
     assert len(said) == len(set(said)), "listed twice"
     assert set(said) == there, "run: python Testing/cmake_sources.py --write"
 
 
-def test_the_list_is_corrected(tmp_path: Path) -> None:
-    (tmp_path / "ctdiffusion" / "deep").mkdir(parents=True)
-    (tmp_path / "ctdiffusion" / "deep" / "a.py").touch()
-    (tmp_path / "CMakeLists.txt").write_text("x()\nset(ENGINE_SCRIPTS\n  ctdiffusion/gone.py\n  )\ny()\n")
-    assert cmake_sources.listed(tmp_path) == ["ctdiffusion/gone.py"]
+def test_the_lists_are_corrected(tmp_path: Path) -> None:
+    for name in ("ctdiffusion/deep/a.py", "M.py", "CTDiffusionReconLib/b.py", "CTDiffusionReconLib/__pycache__/b.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    lists = (
+        "set(ENGINE_SCRIPTS\n  ctdiffusion/gone.py\n  )\n",
+        "set(MODULE_SCRIPTS\n  )\n",
+        "set(MODULE_RESOURCES\n  )\n",
+    )
+    (tmp_path / "CMakeLists.txt").write_text("x()\n" + "".join(lists) + "y()\n")
+    assert cmake_sources.listed(tmp_path, "ENGINE_SCRIPTS") == ["ctdiffusion/gone.py"]
     cmake_sources.write(tmp_path)
     text = (tmp_path / "CMakeLists.txt").read_text()
-    assert text == "x()\nset(ENGINE_SCRIPTS\n  ctdiffusion/deep/a.py\n  )\ny()\n"
+    assert text == (
+        "x()\nset(ENGINE_SCRIPTS\n  ctdiffusion/deep/a.py\n  )\n"
+        "set(MODULE_SCRIPTS\n  CTDiffusionReconLib/b.py\n  M.py\n  )\nset(MODULE_RESOURCES\n  )\ny()\n"
+    )
 
 
 def test_s4ext_and_json_repeat_the_cmake() -> None:
@@ -87,8 +98,11 @@ def test_the_installed_tree_works_alone(tmp_path: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     modules = prefix / "lib" / "qt-scripted-modules"
-    installed = {path.relative_to(modules).as_posix() for path in (modules / "ctdiffusion").rglob("*.py")}
-    assert installed == set(cmake_sources.listed(cmake_sources.MODULE))
+    for name in cmake_sources.LISTS:
+        installed = set(cmake_sources.present(modules, name))
+        listed = set(cmake_sources.listed(cmake_sources.MODULE, name))
+        # Sample and priors are installed beside the resources of the module.
+        assert installed >= listed if name == "MODULE_RESOURCES" else installed == listed
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "import ctdiffusion\n"

@@ -1,0 +1,1 @@
+"""The parts of the Slicer module. Importing this package imports neither torch nor the engine's heavy modules."""
