@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import typing
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .backbones.adm_unet import ADMUNet
+from .backbones.ddpm_unet import DDPMUNet
+from .backbones.diffusers_unet import DiffusersUNet
+from .backbones.ncsnpp import NCSNpp
+from .folders import pack_folders
 from .parametrisation import build_denoiser
 from .prior import Prior, PriorInfo
 from .unet import TripletUNet
@@ -27,16 +31,13 @@ LARGEST_METADATA = 1_000_000
 LARGEST_WEIGHTS = 4_000_000_000
 
 # Networks a pack may name.
-NETWORKS: dict[str, type[nn.Module]] = {"TripletUNet": TripletUNet}
-
-
-def pack_folders() -> list[Path]:
-    """Where packs are looked for: the folders in CTDIFFUSION_PRIORS, then those that ship."""
-    extra = [Path(p) for p in os.environ.get("CTDIFFUSION_PRIORS", "").split(os.pathsep) if p]
-    here = Path(__file__).resolve()
-    # In the source tree the packs are in <repository>/Resources, once installed in Slicer in the module's Resources.
-    shipped = [here.parents[3] / "Resources" / "Priors", here.parents[2] / "Resources" / "Priors"]
-    return [folder for folder in [*extra, *shipped] if folder.is_dir()]
+NETWORKS: dict[str, Callable[..., nn.Module]] = {
+    "TripletUNet": TripletUNet,
+    "NCSNpp": NCSNpp,
+    "DDPMUNet": DDPMUNet,
+    "ADMUNet": ADMUNet,
+    "DiffusersUNet": DiffusersUNet,
+}
 
 
 def find_packs() -> dict[str, Path]:
@@ -106,15 +107,30 @@ def load_pack(folder: Path, device: torch.device | str = "cpu") -> Prior:
         ValueError: metadata or weights that are damaged, do not match their SHA-256 or do not fit the network.
     """
     info = read_info(folder)
-    network = build_network(info.network, str(folder / METADATA_FILE))
-    state = load_state(folder, info)
-    check_state(state, network.state_dict(), str(folder / WEIGHTS_FILE))
-    network.load_state_dict(state)
-    denoiser = build_denoiser(network, info.parametrisation, str(folder / METADATA_FILE))
+    denoiser = build_denoiser(load_network(folder, info), info.parametrisation, str(folder / METADATA_FILE))
     if denoiser.channels != info.channels:
         where = folder / METADATA_FILE
         raise ValueError(f"prior: {where}: channels is {info.channels}, the network has {denoiser.channels}")
     return Prior(info, denoiser, device)
+
+
+def load_network(folder: Path, info: PriorInfo) -> nn.Module:
+    """The raw network of a pack with its weights.
+
+    Raises:
+        ValueError: weights that are damaged, do not match their SHA-256 or do not fit the network.
+    """
+    where = str(folder / METADATA_FILE)
+    # Without memory first: the largest published networks take longer to initialise than to load.
+    with torch.device("meta"):
+        network = build_network(info.network, where)
+    state = load_state(folder, info)
+    check_state(state, network.state_dict(), str(folder / WEIGHTS_FILE))
+    if {name for name, _ in network.named_buffers()} - set(state):
+        # Buffers that no file holds are computed when the network is built.
+        network = build_network(info.network, where)
+    network.load_state_dict(state, assign=True)
+    return network
 
 
 def load_state(folder: Path, info: PriorInfo) -> dict[str, Tensor]:
@@ -150,9 +166,14 @@ def write_pack(folder: Path, info: PriorInfo, state: Mapping[str, Tensor]) -> Pr
     save_file({name: value.detach().float().contiguous() for name, value in state.items()}, str(path))
     path.chmod(0o644)  # safetensors writes files that only their owner can read
     info = replace(info, weights_sha256=sha256_of(path))
+    write_info(folder, info)
+    return info
+
+
+def write_info(folder: Path, info: PriorInfo) -> None:
+    """Write the metadata of a pack."""
     text = json.dumps(asdict(info), indent=1, ensure_ascii=False)
     (folder / METADATA_FILE).write_text(text + "\n", encoding="utf-8")
-    return info
 
 
 def build_network(description: Mapping[str, Any], where: str) -> nn.Module:

@@ -8,9 +8,14 @@ from typing import Any
 from torch import nn
 
 from .denoiser import Denoiser, EDMDenoiser
+from .ve import VEDenoiser
+from .vp import VPDenoiser
 
 # kind -> builder(network, **arguments). A builder raises TypeError or ValueError for arguments it does not take.
-BUILDERS: dict[str, Callable[..., Denoiser]] = {"edm": EDMDenoiser}
+BUILDERS: dict[str, Callable[..., Denoiser]] = {"edm": EDMDenoiser, "ve": VEDenoiser, "vp": VPDenoiser}
+
+# The kind of `cold.ColdRestorer`, which is no denoiser.
+COLD = "cold"
 
 
 def build_denoiser(network: nn.Module, description: Mapping[str, Any], where: str) -> Denoiser:
@@ -20,6 +25,8 @@ def build_denoiser(network: nn.Module, description: Mapping[str, Any], where: st
         ValueError: an unknown kind, or arguments it does not take.
     """
     kind = description.get("kind")
+    if kind == COLD:
+        raise ValueError(f"prior: {where}: this network restores images of sparse scans; it does not remove noise")
     if kind not in BUILDERS:
         raise ValueError(f"prior: {where}: parametrisation.kind must be one of {', '.join(BUILDERS)}, got {kind!r}")
     try:

@@ -1,4 +1,4 @@
-"""NCSN++ (Song et al. 2021, arXiv 2011.13456, appendix H): the score network of MSDiff, GMSD, ISCS and DiffusionMBIR."""
+"""NCSN++, the score network of MSDiff, GMSD, ISCS and DiffusionMBIR (Song et al. 2021, arXiv 2011.13456)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ class NCSNpp(nn.Module):
         width: feature channels of the finest level.
         multipliers: feature channels of each level, finest first, in units of `width`.
         blocks: residual blocks of a level on the way down; there is one more on the way up.
-        attention_levels: levels (0 is the finest) with attention behind each block on the way down and once on the way up.
+        attention_levels: levels (0 is the finest) with attention, behind each block on the way down and once on the
+            way up.
         input_pyramid: how smaller copies of the input join in: not at all, by a 1 x 1 convolution that is added
             (`input_skip`), or by strided convolutions that form the main path (`residual`).
         output_pyramid: whether every level adds its part to the output (`output_skip`).

@@ -1,0 +1,44 @@
+"""Where prior packs lie: folders that the user names, the user's own, and those that ship."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+VARIABLE = "CTDIFFUSION_PRIORS"
+
+
+def pack_folders() -> list[Path]:
+    """Where packs are looked for, first to last; only folders that exist."""
+    return [folder for folder in [*_named(), _personal(), *_shipped()] if folder.is_dir()]
+
+
+def user_folder() -> Path:
+    """Where imported packs go: the first folder in CTDIFFUSION_PRIORS, else the user's own data folder."""
+    return (_named() or [_personal()])[0]
+
+
+def is_shipped(pack: Path) -> bool:
+    """Whether a pack's folder is one that came with the program."""
+    return pack.resolve().parent in [folder.resolve() for folder in _shipped()]
+
+
+def _named() -> list[Path]:
+    return [Path(p) for p in os.environ.get(VARIABLE, "").split(os.pathsep) if p]
+
+
+def _personal() -> Path:
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return base / "ctdiffusion" / "priors"
+
+
+def _shipped() -> list[Path]:
+    # In the source tree the packs are in <repository>/Resources, once installed in Slicer in the module's Resources.
+    here = Path(__file__).resolve()
+    return [here.parents[3] / "Resources" / "Priors", here.parents[2] / "Resources" / "Priors"]
