@@ -110,6 +110,7 @@ def test_view_sets():
         ({"seed": 1.5}, r"spec\.seed"),
         ({"seed": 2**64}, r"spec\.seed: number out of range"),
         ({"assume_hu": 1}, r"spec\.assume_hu"),
+        ({"keep_projections": "yes"}, r"spec\.keep_projections"),
     ],
 )
 def test_what_is_wrong_is_named(change, text):

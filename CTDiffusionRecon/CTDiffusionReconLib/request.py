@@ -15,7 +15,7 @@ GEOMETRIES = ("parallel", "fan", "fan-curved", "cone")
 DEVICES = ("auto", "cpu", "cuda")
 INPUT_KINDS = ("volume", "projections")
 # What the engine takes as measured projections where nothing else is said.
-PROJECTION_SUFFIXES = (".json", ".h5", ".hdf5", ".npz")
+PROJECTION_SUFFIXES = (".json", ".h5", ".hdf5", ".hdf", ".nxs", ".npz")
 MAX_VIEWS = 10_000
 
 

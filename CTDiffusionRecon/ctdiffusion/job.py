@@ -46,6 +46,7 @@ class JobSpec:
         slices: (start, stop) of the slices to reconstruct, as in Python; None takes all.
         device: auto, cpu or cuda.
         seed: seed of the simulated noise and of the method's noise.
+        keep_projections: write the projections and the result's residual in them beside the result.
 
     Raises:
         ValueError: any value that is not allowed; the text begins with `spec.` and the field.
@@ -67,6 +68,7 @@ class JobSpec:
     slices: tuple[int, int] | None = None
     device: str = "auto"
     seed: int = 0
+    keep_projections: bool = False
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -79,7 +81,8 @@ class JobSpec:
         _one_of("input_kind", self.input_kind, INPUT_KINDS)
         _one_of("device", self.device, DEVICES)
         _require(_is_int(self.seed) and self.seed >= 0, "seed", "expected an integer of at least 0", self.seed)
-        _require(isinstance(self.assume_hu, bool), "assume_hu", "expected true or false", self.assume_hu)
+        for name in ("assume_hu", "keep_projections"):
+            _require(isinstance(getattr(self, name), bool), name, "expected true or false", getattr(self, name))
         if self.prior is not None:
             good = isinstance(self.prior, str) and self.prior.strip() != ""
             _require(good, "prior", "expected the name or folder of a prior pack", self.prior)

@@ -18,7 +18,9 @@ from .job import JobSpec
 from .jobfolder import JobFolder, JobStatus, to_json
 from .jobmonitor import JobMonitor
 from .methods.registry import method_named
+from .operators.base import LinearOperator
 from .pipeline import Measurement, Result
+from .sinograms import sinogram_volumes
 from .stopping import StopRequest
 from .volume import Volume, read_volume, write_volume
 
@@ -53,21 +55,25 @@ def execute(folder: JobFolder, log: EventLog, stop: StopRequest, resume: bool, *
             monitor.warn(text)
         monitor.scale = measurement.projections.scale
         try:
-            result, prior, device, backend = _reconstruct(spec, measurement, choice.device, monitor)
+            result, prior, device, operator = _reconstruct(spec, measurement, choice.device, monitor)
         except torch.OutOfMemoryError as error:
             if choice.device.type == "cpu":
                 raise
             monitor.warn(f"the GPU ran out of memory ({str(error).splitlines()[0]}): going on with the CPU")
-            result, prior, device, backend = _reconstruct(spec, measurement, torch.device("cpu"), monitor)
+            result, prior, device, operator = _reconstruct(spec, measurement, torch.device("cpu"), monitor)
     facts: dict[str, Any] = {
         "device": {"used": str(device), "reason": choice.reason, **devices.describe()},
-        "operator": backend,
+        "operator": operator.backend,
         "geometry": measurement.projections.geometry.to_dict(),
         "first_slice": measurement.projections.first_slice,
         "inputs": inputs,
         "prior": None if prior is None else _prior_facts(prior),
     }
-    return _write(folder, spec, result, facts, monitor, stop)
+    volumes = {folder.volume.name: result.volume}
+    if spec.keep_projections:
+        with monitor.timed("projector"):
+            volumes |= sinogram_volumes(measurement.projections, operator, result.volume)
+    return _write(folder, spec, result, volumes, facts, monitor, stop)
 
 
 def read_measurement(spec: JobSpec, folder: Path, monitor: JobMonitor) -> tuple[Measurement, dict[str, Any]]:
@@ -114,7 +120,7 @@ def load_prior(name: str | None, device: torch.device | str) -> Prior:
 
 def _reconstruct(
     spec: JobSpec, measurement: Measurement, device: torch.device, monitor: JobMonitor
-) -> tuple[Result, Prior | None, torch.device, str]:
+) -> tuple[Result, Prior | None, torch.device, LinearOperator]:
     method = method_named(spec.method)
     prior = None
     if method.needs_prior:
@@ -128,7 +134,7 @@ def _reconstruct(
     monitor.step("projector", 1, 1)
     on_device = measurement.to(device)
     result = pipeline.run_method(on_device, operator, method, spec.method_parameters(), prior, spec.seed, monitor)
-    return result, prior, device, operator.backend
+    return result, prior, device, operator
 
 
 def _simulate(spec: JobSpec, volume: Volume, monitor: JobMonitor) -> Measurement:
@@ -171,13 +177,20 @@ def _read_projections(spec: JobSpec, path: Path) -> tuple[Measurement, str]:
 
 
 def _write(
-    folder: JobFolder, spec: JobSpec, result: Result, facts: dict[str, Any], monitor: JobMonitor, stop: StopRequest
+    folder: JobFolder,
+    spec: JobSpec,
+    result: Result,
+    volumes: dict[str, Volume],
+    facts: dict[str, Any],
+    monitor: JobMonitor,
+    stop: StopRequest,
 ) -> JobStatus:
     monitor.step("write", 0, 1)
     with monitor.timed("io"):
         folder.discard_partial_result()
         folder.result_partial.mkdir()
-        write_volume(result.volume, folder.result_partial / folder.volume.name)
+        for name, volume in volumes.items():
+            write_volume(volume, folder.result_partial / name)
     metrics: dict[str, float | None] | None = None if result.metrics is None else dict(result.metrics)
     numbers = {"metrics": metrics, "misfit": result.misfit}
     record = {

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
 import textwrap
 
+from ..catalogue import catalogue, method_facts
 from ..methods.registry import Method, method_named, methods
 from ..parameters import ParameterInfo, describe
 
@@ -12,11 +14,15 @@ from ..parameters import ParameterInfo, describe
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.add_argument("name", nargs="?", metavar="NAME", help="explain this method and its parameters")
+    text = "print the same as JSON; without a name, with the simulation's parameters and the scanners' presets"
+    parser.add_argument("--json", action="store_true", help=text)
 
 
 def main(args: argparse.Namespace) -> int:
     """Print the table of methods, or one method."""
-    if args.name is None:
+    if args.json:
+        print(json.dumps(catalogue() if args.name is None else method_facts(method_named(args.name))))
+    elif args.name is None:
         print(table(list(methods().values())))
     else:
         print(explanation(method_named(args.name)))

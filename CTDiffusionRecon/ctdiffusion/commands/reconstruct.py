@@ -56,6 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     running.add_argument("--prior", metavar="NAME|PATH", help="prior pack; the default one otherwise")
     running.add_argument("--device", choices=DEVICES, default="auto", help="where to compute (auto)")
     running.add_argument("--seed", type=int, default=0, metavar="N", help="seed of every random number (0)")
+    text = "keep the projections and the result's residual in them beside the result, in the job folder"
+    running.add_argument("--keep-projections", action="store_true", help=text)
     running.add_argument("--json", action="store_true", help="print every event as one JSON line")
 
 
@@ -116,6 +118,7 @@ def spec_of(args: argparse.Namespace) -> JobSpec:
         "slices": args.slices,
         "device": args.device,
         "seed": args.seed,
+        "keep_projections": args.keep_projections,
     }
     if args.geometry_file is not None:
         if args.geometry is not None:

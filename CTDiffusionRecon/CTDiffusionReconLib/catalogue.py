@@ -1,0 +1,127 @@
+"""Methods, parameters, scanners and priors for the panel, as plain dictionaries, without importing the engine.
+
+The list that ships (`Resources/Catalogue/methods.json`) serves until the engine itself has been asked: it works before
+torch is installed. A test keeps it equal to the engine's own.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from ctdiffusion.strictjson import read_object
+
+from .engine import Engine, package_folder
+from .query import EngineQuery
+from .runner import Runner, SubprocessRunner
+
+SCHEMA = 1
+_TYPES: dict[str, type | tuple[type, ...]] = {"int": int, "float": (int, float), "bool": bool, "str": str}
+
+
+def shipped_catalogue() -> dict[str, Any]:
+    """The list that ships.
+
+    A dictionary with `methods` (each: name, title, summary, source, needs_prior, parameters), `simulation`
+    (parameters) and `presets` (scanners; lengths in mm). A parameter has name, type (int, float, bool, str), unit,
+    low, high, default, text, choices, and optional where null means "automatic".
+
+    Raises:
+        ValueError, OSError: the file is damaged or missing; the text names it.
+    """
+    return checked(read_object(package_folder() / "Resources" / "Catalogue" / "methods.json"))
+
+
+def catalogue_query(engine: Engine, runner: Callable[..., Runner] = SubprocessRunner) -> EngineQuery:
+    """Ask the engine itself; give the answer to `checked`."""
+    return EngineQuery(engine, engine.command("methods", "--json"), runner)
+
+
+def checked(values: dict[str, Any]) -> dict[str, Any]:
+    """A catalogue, once it is known to be one that this version understands.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if values.get("schema") != SCHEMA or not all(isinstance(values.get(n), list) for n in ("methods", "simulation")):
+        raise ValueError("the list of methods is damaged or belongs to another version; install the extension again")
+    return values
+
+
+def method_named(catalogue: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The method of that name.
+
+    Raises:
+        ValueError: there is none; the text lists those that exist.
+    """
+    known = {method["name"]: method for method in catalogue["methods"]}
+    if name not in known:
+        raise ValueError(f"method: {name!r} is unknown (known: {', '.join(known)})")
+    return dict(known[name])
+
+
+def defaults(parameters: list[dict[str, Any]]) -> dict[str, Any]:
+    """Names and default values of a list of parameters."""
+    return {item["name"]: item["default"] for item in parameters}
+
+
+def check_values(parameters: list[dict[str, Any]], values: Mapping[str, Any], where: str = "parameters") -> None:
+    """Hold values against their declaration, as the engine will.
+
+    Raises:
+        ValueError: an unknown name, a wrong type or a value out of range; the text names it.
+    """
+    known = {item["name"]: item for item in parameters}
+    for name, value in values.items():
+        if name not in known:
+            raise ValueError(f"{where}.{name}: unknown parameter (known: {', '.join(known) or 'none'})")
+        item = known[name]
+        label = f"{where}.{name}"
+        if value is None and item["optional"]:
+            continue
+        if not isinstance(value, _TYPES[item["type"]]) or (item["type"] != "bool" and isinstance(value, bool)):
+            raise ValueError(f"{label}: expected {item['type']}, got {value!r}")
+        if item["choices"] and value not in item["choices"]:
+            raise ValueError(f"{label}: must be one of {', '.join(item['choices'])}, got {value!r}")
+        if item["type"] in ("int", "float"):
+            low, high = item["low"], item["high"]
+            inside = math.isfinite(value) and (low is None or value >= low) and (high is None or value <= high)
+            if not inside:
+                raise ValueError(f"{label}: must lie in [{low}, {high}] {item['unit']}".rstrip() + f", got {value!r}")
+
+
+def prior_folders(engine: Engine) -> list[Path]:
+    """Where the engine looks for prior packs, first match first."""
+    chosen = engine.environment().get("CTDIFFUSION_PRIORS", "")
+    shipped = [engine.package.parent / "Resources" / "Priors", engine.package / "Resources" / "Priors"]
+    folders = [*(Path(part) for part in chosen.split(os.pathsep) if part), *shipped]
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def find_priors(engine: Engine) -> list[dict[str, Any]]:
+    """Every prior pack: its metadata with `folder`, and `error` (one line, or None) where it is damaged.
+
+    Only what can be seen at once is looked at; the engine checks the weights' SHA-256 before it uses them.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for place in prior_folders(engine):
+        for metadata in sorted(place.glob("*/prior.json")):
+            found.setdefault(metadata.parent.name, _prior(metadata))
+    return [found[name] for name in sorted(found)]
+
+
+def _prior(metadata: Path) -> dict[str, Any]:
+    folder = metadata.parent
+    weights = folder / "weights.safetensors"
+    values: dict[str, Any] = {}
+    error: str | None = None
+    try:
+        values = read_object(metadata)
+        if not weights.is_file() or weights.stat().st_size < 8:
+            error = f"{folder.name}: the weights are missing or empty"
+    except (OSError, ValueError) as problem:
+        error = f"{folder.name}: {problem}"
+    return {**values, "name": folder.name, "folder": str(folder), "error": error}
