@@ -1,0 +1,319 @@
+"""The module as Slicer loads it: module, widget, logic, self-test. The parts are in CTDiffusionReconLib."""
+
+import importlib
+import sys
+
+import qt
+import slicer
+import vtk
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
+
+from CTDiffusionReconLib.applypanel import ApplyPanel
+from CTDiffusionReconLib.catalogue import shipped_catalogue
+from CTDiffusionReconLib.comparepanel import ComparePanel
+from CTDiffusionReconLib.comparison.views import Comparison
+from CTDiffusionReconLib.geometrypanel import GeometryPanel
+from CTDiffusionReconLib.inputpanel import InputPanel, fieldDiameter
+from CTDiffusionReconLib.jobpanel import JobPanel
+from CTDiffusionReconLib.methodsection import MethodSection
+from CTDiffusionReconLib.outputpanel import OutputPanel
+from CTDiffusionReconLib.parameternode import CTDiffusionReconParameterNode
+from CTDiffusionReconLib.resultspanel import ResultsPanel
+from CTDiffusionReconLib.sampledata import loadSample, registerSampleData
+from CTDiffusionReconLib.slicerlogic import SlicerReconstruction
+
+POLL_MS = 200
+
+
+class CTDiffusionRecon(ScriptedLoadableModule):
+    """What Slicer shows of the module before it is opened."""
+
+    def __init__(self, parent):
+        ScriptedLoadableModule.__init__(self, parent)
+        self.parent.title = _("CT Diffusion Reconstruction")
+        self.parent.categories = [translate("qSlicerAbstractCoreModule", "Tomographic Reconstruction")]
+        self.parent.dependencies = []
+        self.parent.contributors = ["CTDiffusionRecon maintainers"]
+        self.parent.helpText = _(
+            "Reconstructs CT volumes from few or noisy X-ray views by diffusion models, beside FBP/FDK, SIRT, CGLS and "
+            "total variation, in millimetres and Hounsfield units. For research, not for diagnosis.<p>Choose a CT "
+            "volume, whose projections are simulated, or a file of measured projections; a scan geometry; a method; "
+            "and press Apply. The work is done by a process of its own, so you can go on using Slicer. Small "
+            "structures in a result of a diffusion prior may look convincing and be wrong: compare with FBP and TV.</p>"
+        )
+        self.parent.acknowledgementText = _(
+            "The sample is from LIDC-IDRI, The Cancer Imaging Archive, doi:10.7937/k9/tcia.2015.lo9ql9sx, CC BY 3.0."
+        )
+        slicer.app.connect("startupCompleted()", registerSampleData)
+
+
+class CTDiffusionReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
+    """The panel. Its sections are objects of their own; this class connects them with the scene and the queue."""
+
+    def __init__(self, parent=None):
+        ScriptedLoadableModuleWidget.__init__(self, parent)
+        VTKObservationMixin.__init__(self)
+        self.logic = None
+        self._parameterNode = None
+        self._parameterNodeGuiTag = None
+
+    def setup(self):
+        """Called once, when the module is first opened or used from Python."""
+        ScriptedLoadableModuleWidget.setup(self)
+        uiWidget = slicer.util.loadUI(self.resourcePath("UI/CTDiffusionRecon.ui"))
+        self.layout.addWidget(uiWidget)
+        self.ui = slicer.util.childWidgetVariables(uiWidget)
+        uiWidget.setMRMLScene(slicer.mrmlScene)
+        self.logic = CTDiffusionReconLogic()
+
+        catalogue = shipped_catalogue()
+        self.inputPanel = InputPanel(self.ui, loadSample)
+        self.geometryPanel = GeometryPanel(self.ui, catalogue["presets"])
+        self.methodSection = MethodSection(self.ui, catalogue["methods"], self.logic.engine)
+        self.outputPanel = OutputPanel(self.ui, self.logic.askForDevices)
+        self.jobPanel = JobPanel(self.ui, self.logic.queue, self.onRetry)
+        self.resultsPanel = ResultsPanel(self.ui, self.logic)
+        self.comparePanel = ComparePanel(self.ui, self.logic.comparison)
+        self.applyPanel = ApplyPanel(self.ui, self.logic, self.inputPanel, self.outputPanel, self.methodSection)
+        self.panels = (
+            self.inputPanel,
+            self.geometryPanel,
+            self.methodSection,
+            self.resultsPanel,
+            self.comparePanel,
+            self.applyPanel,
+        )
+        self.ui.applyButton.connect("clicked(bool)", self.onApplyButton)
+        self.ui.queueButton.connect("clicked(bool)", self.onQueueButton)
+
+        scene = slicer.mrmlScene
+        self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
+        self.addObserver(scene, scene.EndCloseEvent, self.onSceneEndClose)
+        self.addObserver(scene, scene.NodeAddedEvent, self.onNodesChanged)
+        self.addObserver(scene, scene.NodeRemovedEvent, self.onNodesChanged)
+
+        # The queue lives by being polled: also while another module is open.
+        self.timer = qt.QTimer()
+        self.timer.setInterval(POLL_MS)
+        self.timer.connect("timeout()", self.onTimer)
+        slicer.app.connect("aboutToQuit()", self.onQuit)
+        self.initializeParameterNode()
+        self.jobPanel.update()
+
+    def cleanup(self):
+        """Called when Slicer ends and when the module is reloaded: the engine ends too."""
+        self.timer.stop()
+        slicer.app.disconnect("aboutToQuit()", self.onQuit)
+        self.outputPanel.stop()
+        self.logic.comparison.close()
+        self.setParameterNode(None)
+        self.removeObservers()
+        self.logic.shutdown()
+
+    def enter(self):
+        """Called whenever the user opens this module."""
+        self.initializeParameterNode()
+        self.methodSection.refreshPriors()
+        self.comparePanel.refresh()
+        if not self.ui.deviceLabel.text:
+            self.outputPanel.ask()
+        self.timer.start()
+
+    def exit(self):
+        """Called whenever the user opens another module."""
+        self.setParameterNode(None)
+
+    def onReload(self):
+        """Reload the library with the module; new imports take the place of the old ones in the right order."""
+        for name in [name for name in sys.modules if name.partition(".")[0] == "CTDiffusionReconLib"]:
+            del sys.modules[name]
+        importlib.invalidate_caches()
+        ScriptedLoadableModuleWidget.onReload(self)
+
+    def onQuit(self):
+        """Slicer ends; `cleanup` may come too late or not at all."""
+        self.logic.shutdown()
+
+    def onSceneStartClose(self, caller, event):
+        """The nodes are about to go."""
+        self.logic.comparison.onSceneClosing()
+        self.setParameterNode(None)
+
+    def onSceneEndClose(self, caller, event):
+        """The scene is empty now."""
+        if self.parent.isEntered:
+            self.initializeParameterNode()
+        self.comparePanel.refresh()
+
+    def onNodesChanged(self, caller, event):
+        """Volumes may have come or gone."""
+        if not slicer.mrmlScene.IsBatchProcessing() and not slicer.mrmlScene.IsClosing():
+            self.comparePanel.refresh()
+
+    def initializeParameterNode(self):
+        """Make sure that there is a parameter node; take the first volume where none is chosen."""
+        self.setParameterNode(self.logic.getParameterNode())
+        if self._parameterNode.inputVolume is None:
+            first = slicer.mrmlScene.GetFirstNodeByClass("vtkMRMLScalarVolumeNode")
+            if first is not None:
+                self._parameterNode.inputVolume = first
+
+    def setParameterNode(self, parameterNode):
+        """Follow another parameter node, or none."""
+        if self._parameterNode is not None:
+            self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
+            self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
+        self._parameterNode = parameterNode
+        for panel in self.panels:
+            panel.setParameters(None)
+        if parameterNode is None:
+            return
+        self._parameterNodeGuiTag = parameterNode.connectGui(self.ui)
+        self.addObserver(parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
+        for panel in self.panels:
+            panel.setParameters(parameterNode)
+        self.onParametersModified()
+
+    def onParametersModified(self, caller=None, event=None):
+        """Something was chosen, in the panel or by a script."""
+        self.inputPanel.update()
+        self.geometryPanel.update(fieldDiameter(self._parameterNode.inputVolume))
+        self.methodSection.update()
+        self.resultsPanel.update()
+        self.comparePanel.update()
+        self.applyPanel.update()
+
+    def onTimer(self):
+        """Follow the jobs and the device query; rest when there is nothing to follow."""
+        self.logic.queue.poll()
+        self.outputPanel.poll()
+        self.jobPanel.update()
+        self.applyPanel.update()
+        self.resultsPanel.followJobs()
+        if not self.logic.queue.active and not self.outputPanel.isAsking and not self.applyPanel.isInstalling:
+            self.timer.stop()
+
+    def onApplyButton(self):
+        """Apply, or Cancel while a job runs."""
+        running = self.logic.queue.running
+        if running is not None:
+            running.cancel()
+        else:
+            self.onQueueButton()
+        self.timer.start()
+        self.onTimer()
+
+    def onQueueButton(self):
+        """Start a job with the present settings, behind those that run and wait."""
+        self.jobPanel.clearError()
+        with slicer.util.tryWithErrorDisplay(_("The reconstruction cannot start.")):
+            report = self.applyPanel.missingPackages()
+            if report is not None:
+                self.jobPanel.showError(report.text, log=report.log)
+                return
+            self.applyPanel.start()
+        self.timer.start()
+
+    def onRetry(self, job):
+        """Run a failed job again with what it asked for; try again to install what was missing."""
+        with slicer.util.tryWithErrorDisplay(_("The reconstruction cannot start.")):
+            if job is None:
+                self.onQueueButton()
+            else:
+                self.logic.retry(job)
+        self.timer.start()
+
+
+class CTDiffusionReconLogic(ScriptedLoadableModuleLogic, SlicerReconstruction):
+    """Reconstructs without any panel: `slicer.util.getModuleLogic("CTDiffusionRecon")`, see `SlicerReconstruction`."""
+
+    def __init__(self):
+        ScriptedLoadableModuleLogic.__init__(self)
+        SlicerReconstruction.__init__(self)
+        self.comparison = Comparison()
+
+    def getParameterNode(self):
+        """The module's parameter node, typed."""
+        return CTDiffusionReconParameterNode(super().getParameterNode())
+
+    def compare(self, volumes, rows=("Axial", "Coronal"), line=None):
+        """Show 2 to 4 volume nodes side by side, with a plot along a markups line if one is given.
+
+        Raises:
+            ValueError: too few or too many volumes.
+            RuntimeError: there is no main window.
+        """
+        self.comparison.show(volumes, rows, line)
+
+
+class CTDiffusionReconTest(ScriptedLoadableModuleTest):
+    """The main path on the sample: load, reconstruct a slab by FBP in the engine's process, look at the result."""
+
+    def setUp(self):
+        """Start with an empty scene."""
+        slicer.mrmlScene.Clear()
+
+    def runTest(self):
+        """Run everything."""
+        for test in (self.test_sample_and_fbp, self.test_cancel, self.test_bad_input):
+            self.setUp()
+            test()
+
+    def test_sample_and_fbp(self):
+        """A result lies on its input, carries its provenance, and its numbers are those of a reconstruction."""
+        import numpy as np
+
+        self.delayDisplay("Loading the sample")
+        registerSampleData()
+        volume = loadSample()
+        logic = CTDiffusionReconLogic()
+        try:
+            self.delayDisplay("Reconstructing four slices from 90 views")
+            node = logic.reconstruct(volume, method="fbp", geometry="fan", views=90, slices=(30, 34), wait=True)
+            self.assertIsNotNone(node)
+            self.assertEqual(node.GetImageData().GetDimensions(), (256, 256, 4))
+            found, wanted = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
+            node.GetIJKToRASMatrix(found)
+            volume.GetIJKToRASMatrix(wanted)
+            corner = np.array(wanted.MultiplyPoint((0, 0, 30, 1)))
+            np.testing.assert_allclose(found.MultiplyPoint((0, 0, 0, 1)), corner, atol=1e-3)
+            reference = slicer.util.arrayFromVolume(volume)[30:34]
+            middle = np.s_[:, 64:192, 64:192]
+            error = slicer.util.arrayFromVolume(node)[middle] - np.clip(reference, -1000, None)[middle]
+            self.assertLess(float(np.sqrt(np.mean(error**2))), 150.0)
+            self.assertEqual(node.GetAttribute("CTDiffusionRecon.Method"), "fbp")
+        finally:
+            logic.shutdown()
+        self.delayDisplay("Test passed")
+
+    def test_cancel(self):
+        """A cancelled job leaves no node."""
+        registerSampleData()
+        volume = loadSample()
+        logic = CTDiffusionReconLogic()
+        try:
+            before = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
+            job = logic.start(volume, method="sirt", geometry="fan", views=60, parameters={"iterations": 10000})
+            self.assertTrue(job.cancel())
+            self.assertTrue(job.wait(10))
+            self.assertEqual(job.state, "cancelled")
+            self.assertEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode"), before)
+        finally:
+            logic.shutdown()
+
+    def test_bad_input(self):
+        """What cannot be is refused by name."""
+        logic = CTDiffusionReconLogic()
+        try:
+            with self.assertRaises(ValueError):
+                logic.reconstruct(None, method="fbp", views=30)
+        finally:
+            logic.shutdown()

@@ -1,0 +1,1 @@
+"""Side-by-side comparison of volumes: layout, linked views, differences, profiles, mixtures."""

@@ -1,0 +1,161 @@
+"""The method part of the panel: which method, what it is, its prior and its parameters."""
+
+import json
+from pathlib import Path
+
+import qt
+import slicer
+from slicer.i18n import tr as _
+
+from . import settings
+from .catalogue import find_priors
+from .methodpanel import MethodPanel
+from .methodtext import explanation_html
+from .panelrequest import method_parameters
+from .rows import showRow
+
+
+class MethodSection:
+    """Keeps the method section in step with the parameter node.
+
+    Args:
+        ui: the widgets of the .ui.
+        methods: methods of the catalogue.
+        engine: gives the engine, which knows where priors lie.
+    """
+
+    def __init__(self, ui, methods, engine) -> None:
+        self.ui = ui
+        self.methods = {method["name"]: method for method in methods}
+        self.parameters = None
+        self._engine = engine
+        self._priors = []
+        self._priorNames = [""]
+        self._updating = False
+        self.panel = MethodPanel(ui.parametersWidget, self._onParametersEdited)
+        for method in methods:
+            ui.methodComboBox.addItem(method["title"])
+        ui.methodComboBox.connect("currentIndexChanged(int)", self._onMethodChosen)
+        ui.priorComboBox.connect("currentIndexChanged(int)", self._onPriorChosen)
+        ui.explainButton.connect("toggled(bool)", lambda *unused: self.update())
+        ui.defaultsButton.connect("clicked(bool)", self._onDefaults)
+        ui.priorFolderButton.connect("clicked(bool)", self._onPriorFolder)
+        self.refreshPriors()
+
+    @property
+    def method(self):
+        """The chosen method's catalogue entry; None before there is one."""
+        return None if self.parameters is None else self.methods.get(self.parameters.method)
+
+    def setParameters(self, parameters) -> None:
+        """Follow this parameter node, or none."""
+        self.parameters = parameters
+        self.update()
+
+    def refreshPriors(self) -> None:
+        """Look again which prior packs there are."""
+        try:
+            self._priors = find_priors(self._engine())
+        except (OSError, ValueError) as error:
+            self._priors = []
+            self.ui.priorNoteLabel.text = str(error)
+        self._updating = True
+        try:
+            box = self.ui.priorComboBox
+            box.clear()
+            box.addItem(_("Default of the method"))
+            for prior in self._priors:
+                name = prior["name"]
+                box.addItem(name if prior["error"] is None else _("{name} (damaged)").format(name=name))
+            self._priorNames = ["", *(prior["name"] for prior in self._priors)]
+        finally:
+            self._updating = False
+        self.update()
+
+    def update(self) -> None:
+        """Show what the parameter node says."""
+        method = self.method
+        if self.parameters is None or self._updating:
+            return
+        ui = self.ui
+        self._updating = True
+        try:
+            explained = ui.explainButton.checked and method is not None
+            ui.methodExplanationLabel.setVisible(explained)
+            for name in ("priorWidget", "priorNoteLabel"):
+                showRow(ui, name, method is not None and method["needs_prior"])
+            ui.parametersCollapsibleButton.setVisible(method is not None)
+            if method is None:
+                return
+            ui.methodComboBox.currentIndex = list(self.methods).index(method["name"])
+            ui.methodExplanationLabel.text = explanation_html(method)
+            self.panel.show(method, method_parameters(self.parameters.methodParameters, method["name"]))
+            self._showPrior()
+        finally:
+            self._updating = False
+
+    @property
+    def priorError(self) -> str:
+        """Why the chosen prior cannot be used, or an empty text."""
+        method = self.method
+        if method is None or not method["needs_prior"]:
+            return ""
+        if not self._priors:
+            return _("{method} needs a prior pack, and none is installed.").format(method=method["title"])
+        chosen = self.parameters.prior
+        known = {prior["name"]: prior for prior in self._priors}
+        if chosen and chosen not in known and not Path(chosen).is_dir():
+            return _("The prior {name} is not on this computer.").format(name=chosen)
+        return (known[chosen]["error"] or "") if chosen in known else ""
+
+    def _showPrior(self) -> None:
+        chosen = self.parameters.prior
+        if chosen not in self._priorNames:
+            self._priorNames.append(chosen)
+            self.ui.priorComboBox.addItem(chosen)
+        self.ui.priorComboBox.currentIndex = self._priorNames.index(chosen)
+        known = {prior["name"]: prior for prior in self._priors}
+        error = self.priorError
+        note = error or (priorText(known[chosen]) if chosen in known else "")
+        self.ui.priorNoteLabel.text = note
+        self.ui.priorNoteLabel.setVisible(bool(note) and self.method["needs_prior"])
+
+    def _onMethodChosen(self, index) -> None:
+        if not self._updating and self.parameters is not None and index >= 0:
+            self.parameters.method = list(self.methods)[index]
+
+    def _onPriorChosen(self, index) -> None:
+        if not self._updating and self.parameters is not None and 0 <= index < len(self._priorNames):
+            self.parameters.prior = self._priorNames[index]
+
+    def _onParametersEdited(self, values) -> None:
+        if self.parameters is None or self.method is None:
+            return
+        try:
+            everything = json.loads(self.parameters.methodParameters or "{}")
+        except ValueError:
+            everything = {}
+        everything[self.method["name"]] = values
+        self.parameters.methodParameters = json.dumps({k: v for k, v in everything.items() if v}, sort_keys=True)
+
+    def _onDefaults(self, *unused) -> None:
+        self._onParametersEdited({})
+
+    def _onPriorFolder(self, *unused) -> None:
+        folder = qt.QFileDialog.getExistingDirectory(slicer.util.mainWindow(), _("Folder of prior packs"))
+        if folder:
+            # A pack itself was meant as well as the folder around it.
+            path = Path(folder)
+            settings.addPriorFolder(str(path.parent if (path / "prior.json").is_file() else path))
+            self.refreshPriors()
+
+
+def priorText(prior) -> str:
+    """What a prior was trained for, in one line."""
+    parts = []
+    if isinstance(prior.get("body_parts"), list) and prior["body_parts"]:
+        parts.append(_("Trained on: {parts}").format(parts=", ".join(map(str, prior["body_parts"]))))
+    spacing = prior.get("spacing_range")
+    if isinstance(spacing, list) and len(spacing) == 2:
+        parts.append(_("pixels of {low:g} to {high:g} mm").format(low=spacing[0], high=spacing[1]))
+    return ("; ".join(parts) + ".") if parts else ""

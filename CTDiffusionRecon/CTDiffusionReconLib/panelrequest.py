@@ -1,0 +1,129 @@
+"""From what the panel's parameters say to a request: geometry, view angles, slices."""
+
+import json
+import math
+from typing import Any
+
+from .request import ReconstructionRequest
+
+FITTED = "fitted"
+DEFAULT_ARC_DEG = {"parallel": 180.0}
+FULL_TURN_DEG = 360.0
+
+
+def request_of(parameters: Any, device: str, slices: tuple[int, int] | None = None) -> ReconstructionRequest:
+    """The request that a parameter node describes.
+
+    Args:
+        parameters: a `CTDiffusionReconParameterNode`, or anything with its attributes.
+        device: auto, cpu or cuda.
+        slices: slices to reconstruct where an ROI decides.
+
+    Raises:
+        ValueError: one line that names what is not right.
+    """
+    common: dict[str, Any] = {
+        "method": parameters.method,
+        "parameters": method_parameters(parameters.methodParameters, parameters.method),
+        "prior": parameters.prior or None,
+        "device": device,
+        "seed": parameters.seed,
+        "keep_projections": True,
+    }
+    if parameters.inputKind.value == "projections":
+        return ReconstructionRequest(geometry=None, views=parameters.measuredViews or None, **common)
+    if parameters.sliceChoice.value == "range":
+        if parameters.firstSlice > parameters.lastSlice:
+            raise ValueError(f"slices: {parameters.firstSlice} to {parameters.lastSlice} is no range")
+        slices = (parameters.firstSlice, parameters.lastSlice + 1)
+    return ReconstructionRequest(
+        **common,
+        **scan_of(parameters),
+        simulation={
+            "noise": parameters.noise,
+            "photons": parameters.photons,
+            "electronic": parameters.electronic,
+            "oversampling": parameters.oversampling,
+        },
+        slices=slices,
+        assume_hu=parameters.assumeHU,
+    )
+
+
+def method_parameters(text: str, method: str) -> dict[str, Any]:
+    """The values of one method in the JSON text that the parameter node keeps; none where it is not readable."""
+    try:
+        values = json.loads(text or "{}").get(method, {})
+    except (ValueError, AttributeError):
+        return {}
+    return dict(values) if isinstance(values, dict) else {}
+
+
+def scan_of(parameters: Any) -> dict[str, Any]:
+    """Geometry and view set, as arguments of a request."""
+    beam, views = parameters.beam.value, parameters.viewSet.value
+    if parameters.machine != FITTED:
+        return {"geometry": explicit_geometry(parameters)}
+    if views == "list":
+        return {"geometry": beam, "views": None, "angles_deg": angle_list(parameters.angles)}
+    if views == "limited":
+        limited = (parameters.startAngle, parameters.limitedSpan)
+        return {"geometry": beam, "views": parameters.views, "limited_deg": limited}
+    arc = parameters.arc or None
+    return {"geometry": beam, "views": parameters.views, "arc_deg": arc, "start_deg": parameters.startAngle}
+
+
+def explicit_geometry(parameters: Any) -> dict[str, Any]:
+    """The scan with its own distances and detector, as the engine writes a geometry (mm, angles in radians)."""
+    beam = parameters.beam.value
+    values: dict[str, Any] = {
+        "kind": "fan" if beam == "fan-curved" else beam,
+        "angles": [math.radians(angle) for angle in view_angles(parameters)],
+        "columns": parameters.detectorColumns,
+        "column_spacing": parameters.columnSpacing,
+        "column_offset": parameters.columnOffset,
+    }
+    if beam == "parallel":
+        return values
+    if parameters.sourceToDetector < parameters.sourceToIsocentre:
+        raise ValueError("geometry: the detector must not be nearer to the source than the isocentre")
+    values["source_to_isocentre"] = parameters.sourceToIsocentre
+    values["source_to_detector"] = parameters.sourceToDetector
+    if beam == "cone":
+        values["rows"] = parameters.detectorRows
+        values["row_spacing"] = parameters.rowSpacing
+        values["row_offset"] = parameters.rowOffset
+    else:
+        values["curved"] = beam == "fan-curved"
+    return values
+
+
+def view_angles(parameters: Any) -> list[float]:
+    """The view angles in degrees."""
+    views, count, start = parameters.viewSet.value, parameters.views, parameters.startAngle
+    if views == "list":
+        return list(angle_list(parameters.angles))
+    if views == "limited":
+        if count < 2:
+            raise ValueError(f"views: a limited angle needs at least 2 views, got {count}")
+        return [start + parameters.limitedSpan * k / (count - 1) for k in range(count)]
+    arc = parameters.arc or DEFAULT_ARC_DEG.get(parameters.beam.value, FULL_TURN_DEG)
+    return [start + arc * k / count for k in range(count)]
+
+
+def angle_list(text: str) -> tuple[float, ...]:
+    """View angles in degrees from a text: numbers separated by commas, semicolons or spaces.
+
+    Raises:
+        ValueError: none, or something that is no number.
+    """
+    parts = text.replace(",", " ").replace(";", " ").split()
+    if not parts:
+        raise ValueError("angles: a list of view angles in degrees is needed")
+    angles = []
+    for part in parts:
+        try:
+            angles.append(float(part))
+        except ValueError:
+            raise ValueError(f"angles: {part[:20]!r} is not a number of degrees") from None
+    return tuple(angles)
