@@ -7,11 +7,11 @@ torch is installed. A test keeps it equal to the engine's own.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ctdiffusion.priors.folders import pack_folders
 from ctdiffusion.strictjson import read_object
 
 from .engine import Engine, package_folder
@@ -95,10 +95,8 @@ def check_values(parameters: list[dict[str, Any]], values: Mapping[str, Any], wh
 
 def prior_folders(engine: Engine) -> list[Path]:
     """Where the engine looks for prior packs, first match first."""
-    chosen = engine.environment().get("CTDIFFUSION_PRIORS", "")
-    shipped = [engine.package.parent / "Resources" / "Priors", engine.package / "Resources" / "Priors"]
-    folders = [*(Path(part) for part in chosen.split(os.pathsep) if part), *shipped]
-    return [folder for folder in folders if folder.is_dir()]
+    chosen = [Path(folder) for folder in engine.priors]
+    return [folder for folder in [*chosen, *pack_folders()] if folder.is_dir()]
 
 
 def find_priors(engine: Engine) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ __all__ = ["JobQueue", "ReconstructionJob"]
 
 # After a request to stop: standard input closes, the system is asked, everything is killed. The engine itself needs
 # at most 1.2 s; altogether two seconds are allowed.
-CLOSE_S, TERMINATE_S, KILL_S = 1.3, 1.45, 1.65
+CLOSE_S, TERMINATE_S, KILL_S = 1.3, 1.4, 1.6
 POLL_S = 0.05
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -16,6 +17,8 @@ from .outputlog import OutputLog
 from .processtree import kill_tree
 
 _BLOCK = 1 << 16
+# The output of a child that has ended is waited for so long at most.
+DRAIN_S = 1.0
 # Windows: no console window flashes up, and Ctrl-C in a console does not reach the child.
 _NO_WINDOW, _NEW_GROUP = 0x08000000, 0x00000200
 
@@ -47,7 +50,7 @@ class Runner(Protocol):
 
     @property
     def is_running(self) -> bool:
-        """Whether the child lives."""
+        """Whether the child lives or its last output has yet to arrive."""
 
     @property
     def pid(self) -> int | None:
@@ -70,6 +73,7 @@ class SubprocessRunner:
         self.stderr = OutputLog(capacity)
         self._child: subprocess.Popen[bytes] | None = None
         self._readers: list[threading.Thread] = []
+        self._ended: float | None = None
 
     def start(self, command: Sequence[str], environment: Mapping[str, str], folder: Path) -> None:
         pipe = subprocess.PIPE
@@ -95,16 +99,16 @@ class SubprocessRunner:
         child = self._child
         if child is None:
             return
-        if timeout_s > 0:
+        if child.poll() is None and timeout_s > 0:
             with suppress(subprocess.TimeoutExpired):
                 child.wait(timeout_s)
         # Slicer's main thread rarely lets go of the interpreter by itself; the readers need a moment now and then.
         time.sleep(0)
         if child.poll() is not None:
-            # A grandchild that outlives the child may keep the pipes open; it is not waited for.
-            while self._readers:
-                self._readers.pop().join(0.5)
-            self.ask_to_stop()
+            for reader in self._readers:
+                reader.join(min(timeout_s, 0.05))
+            if not self.is_running:
+                self.ask_to_stop()
 
     def ask_to_stop(self) -> None:
         if self._child is not None and self._child.stdin is not None:
@@ -112,17 +116,35 @@ class SubprocessRunner:
                 self._child.stdin.close()
 
     def terminate(self) -> None:
-        if self._child is not None and self._child.poll() is None:
-            with suppress(OSError):
+        if self._child is None or self._child.poll() is not None:
+            return
+        with suppress(OSError):
+            if sys.platform == "win32":
                 self._child.terminate()
+            else:
+                os.killpg(self._child.pid, signal.SIGTERM)
 
     def kill_tree(self) -> None:
-        if self._child is not None and self._child.poll() is None:
-            kill_tree(self._child.pid)
+        child = self._child
+        if child is None or not self.is_running:
+            return
+        if child.poll() is None:
+            kill_tree(child.pid)
+        if sys.platform != "win32":
+            # What a launcher left behind when it ended is still in the group that it led.
+            with suppress(OSError):
+                os.killpg(child.pid, signal.SIGKILL)
 
     @property
     def is_running(self) -> bool:
-        return self._child is not None and self._child.poll() is None
+        if self._child is None:
+            return False
+        if self._child.poll() is None:
+            return True
+        if self._ended is None:
+            self._ended = time.monotonic()
+        # What it printed last is still on its way; something that it started may hold the pipes open for ever.
+        return any(r.is_alive() for r in self._readers) and time.monotonic() - self._ended < DRAIN_S
 
     @property
     def pid(self) -> int | None:
