@@ -173,7 +173,7 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         qkv = functional.linear(to_tokens(self.norm(x)), self.qkv.weight[:, :, 0], self.qkv.bias)
-        q, k, v = qkv.unflatten(2, (self.heads, 3, -1)).permute(3, 0, 2, 1, 4)
+        q, k, v = qkv.reshape(*qkv.shape[:2], self.heads, 3, -1).permute(3, 0, 2, 1, 4)
         hidden = functional.linear(attend(q, k, v), self.proj_out.weight[:, :, 0], self.proj_out.bias)
         return x + to_map(hidden, x)
 

@@ -13,7 +13,7 @@ def to_tokens(x: Tensor) -> Tensor:
 
 def to_map(tokens: Tensor, like: Tensor) -> Tensor:
     """The inverse of `to_tokens`, with the rows and columns of `like`."""
-    return tokens.unflatten(1, like.shape[2:]).permute(0, 3, 1, 2)
+    return tokens.reshape(tokens.shape[0], *like.shape[2:], tokens.shape[2]).permute(0, 3, 1, 2)
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -66,7 +69,7 @@ class DDPMUNet(nn.Module):
         condition = functional.silu(self.temb(level))
         hidden = self.conv_in(x)
         skips = [hidden]
-        for stage in self.down:
+        for stage in cast(Iterable[Level], self.down):
             for block in stage.steps():
                 hidden = block(hidden, condition)
                 skips.append(hidden)
@@ -74,7 +77,7 @@ class DDPMUNet(nn.Module):
                 hidden = stage.downsample(hidden)
                 skips.append(hidden)
         hidden = self.mid(hidden, condition)
-        for stage in reversed(self.up):
+        for stage in reversed(cast(Sequence[Level], self.up)):
             for block in stage.steps():
                 hidden = block(torch.cat([hidden, skips.pop()], dim=1), condition)
             if stage.upsample is not None:
@@ -117,8 +120,8 @@ class Level(nn.Module):
 
     def steps(self) -> list[Step]:
         """The blocks in order."""
-        attention = list(self.attn) or [None] * len(self.block)
-        return [Step(block, attend) for block, attend in zip(self.block, attention, strict=True)]
+        attention: Sequence[nn.Module | None] = list(self.attn) or [None] * len(self.block)
+        return [Step(*pair) for pair in zip(self.block, attention, strict=True)]
 
 
 class Step:

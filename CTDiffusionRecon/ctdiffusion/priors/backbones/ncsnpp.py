@@ -185,7 +185,8 @@ class ResidualBlock(nn.Module):
         hidden = self.Conv_1(functional.silu(self.GroupNorm_1(hidden)))
         if self.Conv_2 is not None:
             x = self.Conv_2(x)
-        return (x + hidden) * _HALF
+        out: Tensor = (x + hidden) * _HALF
+        return out
 
 
 class Attention(nn.Module):

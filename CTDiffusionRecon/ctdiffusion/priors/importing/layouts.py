@@ -1,0 +1,46 @@
+"""The layouts of published checkpoints, and which one a checkpoint has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from . import adm, cvgdiff, diffusers, score_sde
+from .converted import Converted, Settings
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One layout of checkpoint files: how to recognise and how to convert it."""
+
+    name: str
+    recognises: Callable[[object], bool]
+    convert: Callable[[Mapping[str, Any], Settings], Converted]
+
+
+# In the order in which they are tried.
+FILE_LAYOUTS = (
+    Layout(score_sde.NAME, score_sde.recognises, score_sde.convert),
+    Layout(adm.WRAPPED, adm.recognises_wrapped, adm.convert_wrapped),
+    Layout(cvgdiff.NAME, cvgdiff.recognises, cvgdiff.convert),
+    Layout(adm.NAME, adm.recognises, adm.convert),
+)
+LAYOUTS = (*(layout.name for layout in FILE_LAYOUTS), diffusers.NAME)
+
+
+def convert(checkpoint: object, settings: Settings) -> Converted:
+    """Convert a loaded checkpoint by the layout that the settings name, or by the one it has.
+
+    Raises:
+        ValueError: no layout fits, or the checkpoint does not fit its layout.
+    """
+    if not isinstance(checkpoint, Mapping):
+        raise ValueError(f"the checkpoint holds a {type(checkpoint).__name__}, not named values")
+    for layout in FILE_LAYOUTS:
+        if settings.layout == layout.name or (not settings.layout and layout.recognises(checkpoint)):
+            return layout.convert(checkpoint, settings)
+    if settings.layout:
+        raise ValueError(f"layout {settings.layout} is a folder, not a file")
+    shown = ", ".join(str(name)[:40] for name in list(checkpoint)[:5])
+    raise ValueError(f"none of the layouts {', '.join(LAYOUTS)}; the checkpoint begins with: {shown or 'nothing'}")
