@@ -1,0 +1,372 @@
+"""`import ctk`: the CTK widgets that the panel uses, with the real ones' properties, signals and slots."""
+
+from __future__ import annotations
+
+import math
+import os
+
+import qt
+from PySide6 import QtCore, QtWidgets
+from PySide6.QtCore import Property, Signal
+
+
+def closed(kind):
+    """Mark a widget class as C++ in Slicer: no new attributes on its instances."""
+    kind._closed = True
+    return kind
+
+
+class _Widget(qt.QWidget):
+    def __init__(self, parent=None):
+        super().__init__() if parent is None else super().__init__(parent)
+
+    @classmethod
+    def _free(cls, name):
+        return name.startswith("_")
+
+
+@closed
+class ctkCollapsibleButton(_Widget):
+    """A titled box that opens and closes; its layout is shown below the title."""
+
+    toggled = Signal(bool)
+    contentsCollapsed = Signal(bool)
+    clicked = Signal(bool)
+    _TITLE = 24
+
+    def __init__(self, *args):
+        text = args[0] if args and isinstance(args[0], str) else ""
+        super().__init__(next((a for a in args if not isinstance(a, str)), None))
+        self._text, self._collapsed, self._hidden = text, False, []
+        self.setContentsMargins(2, self._TITLE, 2, 2)
+
+    def paintEvent(self, event):
+        painter = qt.QStylePainter(self)
+        option = qt.QStyleOptionButton()
+        option.initFrom(self)
+        option.rect = qt.QRect(0, 0, qt.QWidget.rect.fget(self).width(), self._TITLE - 3)
+        painter.drawControl(qt.QStyle.CE_PushButtonBevel, option)
+        arrow = qt.QStyleOption()
+        arrow.initFrom(self)
+        arrow.rect = qt.QRect(6, 6, 10, 10)
+        element = qt.QStyle.PE_IndicatorArrowRight if self._collapsed else qt.QStyle.PE_IndicatorArrowDown
+        painter.drawPrimitive(element, arrow)
+        painter.drawText(qt.QRect(22, 0, option.rect.width() - 24, self._TITLE - 3), qt.Qt.AlignVCenter, self._text)
+        painter.end()
+
+    def mouseReleaseEvent(self, event):
+        if event.position().y() < self._TITLE:
+            self.setCollapsed(not self._collapsed)
+            self.clicked.emit(not self._collapsed)
+
+    def isCollapsed(self):
+        return self._collapsed
+
+    def setCollapsed(self, collapsed):
+        collapsed = bool(collapsed)
+        if collapsed == self._collapsed:
+            return
+        self._collapsed = collapsed
+        if collapsed:
+            self._hidden = [c for c in self.findChildren(QtWidgets.QWidget) if c.parent() is self and not c.isHidden()]
+            for child in self._hidden:
+                child.hide()
+        else:
+            for child in self._hidden:
+                child.show()
+        self.setMaximumHeight(self._TITLE if collapsed else 16777215)
+        self.updateGeometry()
+        self.contentsCollapsed.emit(collapsed)
+        self.toggled.emit(not collapsed)
+
+    def childEvent(self, event):
+        super().childEvent(event)
+        child = event.child()
+        if event.added() and self._collapsed and isinstance(child, QtWidgets.QWidget):
+            QtCore.QTimer.singleShot(0, self, lambda: self._hide_late(child))
+
+    def _hide_late(self, child):
+        if self._collapsed and child.parent() is self and child not in self._hidden:
+            self._hidden.append(child)
+            child.hide()
+
+    def setText(self, text):
+        self._text = text
+        self.update()
+
+    def setChecked(self, checked):
+        self.setCollapsed(not checked)
+
+    text = Property(str, lambda self: self._text, setText)
+    title = Property(str, lambda self: self._text, setText)
+    collapsed = Property(bool, isCollapsed, setCollapsed)
+    checked = Property(bool, lambda self: not self._collapsed, setChecked)
+    checkable = Property(bool, lambda self: True, lambda self, value: None)
+    flat = Property(bool, lambda self: False, lambda self, value: None)
+    contentsFrameShape = Property(int, lambda self: 0, lambda self, value: None)
+    collapsedHeight = Property(int, lambda self: 10, lambda self, value: None)
+
+
+@closed
+class ctkCollapsibleGroupBox(qt.QGroupBox):
+    """A group box whose title opens and closes it."""
+
+    def __init__(self, *args):
+        super().__init__(*args)
+        self._hidden = []
+        self.setCheckable(True)
+        self.toggled.connect(lambda opened: self._show(opened))
+
+    @classmethod
+    def _free(cls, name):
+        return name.startswith("_")
+
+    def _show(self, opened):
+        children = [c for c in self.findChildren(QtWidgets.QWidget) if c.parent() is self]
+        if opened:
+            for child in self._hidden:
+                child.show()
+        else:
+            self._hidden = [child for child in children if not child.isHidden()]
+            for child in self._hidden:
+                child.hide()
+
+    def setCollapsed(self, collapsed):
+        self.setChecked(not collapsed)
+
+    collapsed = Property(bool, lambda self: not self.isChecked(), setCollapsed)
+    collapsedHeight = Property(int, lambda self: 14, lambda self, value: None)
+
+
+class _Number(_Widget):
+    """What the slider and spin box widgets share: a value in a range with decimals, prefix and suffix."""
+
+    valueChanged = Signal(float)
+    _spin_only = True
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        row = QtWidgets.QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        self._slider = QtWidgets.QSlider(QtCore.Qt.Orientation.Horizontal)
+        self._slider.setRange(0, 1000)
+        self._spin = QtWidgets.QDoubleSpinBox()
+        if not self._spin_only:
+            row.addWidget(self._slider, 1)
+        row.addWidget(self._spin, 1 if self._spin_only else 0)
+        self._spin.valueChanged.connect(self._changed)
+        self._slider.sliderMoved.connect(self._moved)
+
+    def _span(self):
+        low, high = self._spin.minimum(), self._spin.maximum()
+        return low, (high - low) if math.isfinite(high - low) and high > low else 1.0
+
+    def _changed(self, value):
+        low, span = self._span()
+        self._slider.setValue(round(1000 * (value - low) / span))
+        self.valueChanged.emit(value)
+
+    def _moved(self, place):
+        low, span = self._span()
+        self._spin.setValue(low + span * place / 1000)
+
+    def setValue(self, value):
+        self._spin.setValue(value)
+
+    def setRange(self, low, high):
+        self._spin.setRange(low, high)
+        self._changed_quietly()
+
+    def _changed_quietly(self):
+        low, span = self._span()
+        self._slider.setValue(round(1000 * (self._spin.value() - low) / span))
+
+    def setMinimum(self, low):
+        self.setRange(low, max(low, self._spin.maximum()))
+
+    def setMaximum(self, high):
+        self.setRange(min(high, self._spin.minimum()), high)
+
+    value = Property(float, lambda self: self._spin.value(), setValue)
+    minimum = Property(float, lambda self: self._spin.minimum(), setMinimum)
+    maximum = Property(float, lambda self: self._spin.maximum(), setMaximum)
+    singleStep = Property(float, lambda self: self._spin.singleStep(), lambda self, v: self._spin.setSingleStep(v))
+    decimals = Property(int, lambda self: self._spin.decimals(), lambda self, v: self._spin.setDecimals(v))
+    prefix = Property(str, lambda self: self._spin.prefix(), lambda self, v: self._spin.setPrefix(v))
+    suffix = Property(str, lambda self: self._spin.suffix(), lambda self, v: self._spin.setSuffix(v))
+
+
+@closed
+class ctkSliderWidget(_Number):
+    """A slider with a spin box."""
+
+    _spin_only = False
+    valueIsChanging = Signal(float)
+    tracking = Property(bool, lambda self: True, lambda self, value: None)
+    pageStep = Property(float, lambda self: 1.0, lambda self, value: None)
+    tickInterval = Property(float, lambda self: 0.0, lambda self, value: None)
+    spinBoxVisible = Property(bool, lambda self: True, lambda self, value: None)
+
+
+@closed
+class ctkDoubleSpinBox(_Number):
+    """A spin box of doubles."""
+
+
+@closed
+class ctkRangeWidget(_Widget):
+    """Two values, lower and upper, inside a range."""
+
+    valuesChanged = Signal(float, float)
+    minimumValueChanged = Signal(float)
+    maximumValueChanged = Signal(float)
+    rangeChanged = Signal(float, float)
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        row = QtWidgets.QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        self._low, self._high = QtWidgets.QDoubleSpinBox(), QtWidgets.QDoubleSpinBox()
+        self._bar = QtWidgets.QSlider(QtCore.Qt.Orientation.Horizontal)
+        self._bar.setEnabled(False)
+        self._quiet = False
+        for part, stretch in ((self._low, 0), (self._bar, 1), (self._high, 0)):
+            row.addWidget(part, stretch)
+        self.setRange(0.0, 99.0)
+        self.setValues(0.0, 99.0)
+        self._low.valueChanged.connect(lambda value: self._edited(True))
+        self._high.valueChanged.connect(lambda value: self._edited(False))
+
+    def _edited(self, lower):
+        if self._quiet:
+            return
+        low, high = self._low.value(), self._high.value()
+        self._announce(min(low, high) if not lower else low, max(low, high) if lower else high)
+
+    def _announce(self, low, high):
+        self._quiet = True
+        self._low.setValue(low)
+        self._high.setValue(max(low, high))
+        self._quiet = False
+        self.minimumValueChanged.emit(self._low.value())
+        self.maximumValueChanged.emit(self._high.value())
+        self.valuesChanged.emit(self._low.value(), self._high.value())
+
+    def setValues(self, low, high):
+        if (low, high) != (self._low.value(), self._high.value()):
+            self._announce(low, high)
+
+    def setRange(self, low, high):
+        self._quiet = True
+        self._low.setRange(low, high)
+        self._high.setRange(low, high)
+        self._quiet = False
+        self.rangeChanged.emit(low, high)
+
+    def setMinimum(self, low):
+        self.setRange(low, self._high.maximum())
+
+    def setMaximum(self, high):
+        self.setRange(self._low.minimum(), high)
+
+    def setMinimumValue(self, low):
+        self.setValues(low, self._high.value())
+
+    def setMaximumValue(self, high):
+        self.setValues(self._low.value(), high)
+
+    def _both(self, what, value):
+        getattr(self._low, what)(value)
+        getattr(self._high, what)(value)
+
+    minimum = Property(float, lambda self: self._low.minimum(), setMinimum)
+    maximum = Property(float, lambda self: self._high.maximum(), setMaximum)
+    minimumValue = Property(float, lambda self: self._low.value(), setMinimumValue)
+    maximumValue = Property(float, lambda self: self._high.value(), setMaximumValue)
+    singleStep = Property(float, lambda self: self._low.singleStep(), lambda self, v: self._both("setSingleStep", v))
+    decimals = Property(int, lambda self: self._low.decimals(), lambda self, v: self._both("setDecimals", v))
+    suffix = Property(str, lambda self: self._low.suffix(), lambda self, v: self._both("setSuffix", v))
+    prefix = Property(str, lambda self: self._low.prefix(), lambda self, v: self._both("setPrefix", v))
+
+
+@closed
+class ctkPathLineEdit(_Widget):
+    """A path with a browse button."""
+
+    Dirs, Files, Readable, Writable, Executable = 1, 2, 0x10, 0x20, 0x40
+    currentPathChanged = Signal(str)
+    validInputChanged = Signal(bool)
+
+    def __init__(self, parent=None):
+        super().__init__(parent)
+        row = QtWidgets.QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        self._edit, self._button = QtWidgets.QLineEdit(), QtWidgets.QToolButton()
+        self._button.setText("…")
+        row.addWidget(self._edit, 1)
+        row.addWidget(self._button)
+        self._kept = {"filters": 0x1 | 0x2, "nameFilters": [], "settingKey": "", "label": ""}
+        self._edit.textChanged.connect(self._typed)
+
+    def _typed(self, text):
+        self.currentPathChanged.emit(text)
+        self.validInputChanged.emit(os.path.exists(text))
+
+    def setCurrentPath(self, path):
+        self._edit.setText(path)
+
+    def addCurrentPathToHistory(self):
+        pass
+
+    def _keep(self, name, value):
+        self._kept[name] = value
+
+    def _show_button(self, visible):
+        self._button.setVisible(visible)
+
+    currentPath = Property(str, lambda self: self._edit.text(), setCurrentPath)
+    filters = Property(int, lambda self: self._kept["filters"], lambda self, v: self._keep("filters", v))
+    nameFilters = Property(
+        "QStringList", lambda self: self._kept["nameFilters"], lambda self, v: self._keep("nameFilters", v)
+    )
+    settingKey = Property(str, lambda self: self._kept["settingKey"], lambda self, v: self._keep("settingKey", v))
+    label = Property(str, lambda self: self._kept["label"], lambda self, v: self._keep("label", v))
+    showBrowseButton = Property(bool, lambda self: self._button.isVisible(), _show_button)
+    showHistoryButton = Property(bool, lambda self: False, lambda self, value: None)
+    validInput = Property(bool, lambda self: os.path.exists(self._edit.text()))
+
+
+@closed
+class ctkDirectoryButton(qt.QPushButton):
+    """A button that shows and chooses a folder."""
+
+    directoryChanged = Signal(str)
+    directorySelected = Signal(str)
+
+    @classmethod
+    def _free(cls, name):
+        return name.startswith("_")
+
+    def setDirectory(self, directory):
+        if directory != getattr(self, "_directory", ""):
+            self._directory = directory
+            self.setText(directory)
+            self.directoryChanged.emit(directory)
+
+    directory = Property(str, lambda self: getattr(self, "_directory", ""), setDirectory)
+
+
+@closed
+class ctkFittedTextBrowser(qt.QTextBrowser):
+    """A text browser as high as its text."""
+
+    def setCollapsibleText(self, text):
+        self.setHtml(text)
+
+
+@closed
+class ctkMessageBox(qt.QMessageBox):
+    """A message box; tests never get as far as showing it."""
+
+    dontShowAgainVisible = Property(bool, lambda self: False, lambda self, value: None)
+    dontShowAgainSettingsKey = Property(str, lambda self: "", lambda self, value: None)
