@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 from ctdiffusion.geometry import ConeBeam, Grid, ParallelBeam, equispaced
-from ctdiffusion.methods.dds import DDSParameters, reconstruct
+from ctdiffusion.methods.dds import run as reconstruct
+from ctdiffusion.methods.image_sampling import GradientParameters as DDSParameters
 from ctdiffusion.methods.registry import Problem
 from ctdiffusion.monitor import Monitor
 from ctdiffusion.noise import NoiseSource

@@ -12,7 +12,7 @@ from ctdiffusion.operators.factory import make_operator
 from ctdiffusion.projections import Projections
 from ctdiffusion.samplers.consistency import ConjugateGradientConsistency
 from ctdiffusion.samplers.schedule import geometric
-from ctdiffusion.samplers.transition import ddim
+from ctdiffusion.samplers.transition import TRANSITIONS, dds, transition_named
 
 
 def test_geometric_levels_have_equal_ratios_and_exact_ends() -> None:
@@ -30,18 +30,31 @@ def test_impossible_schedules_are_refused(start: float, end: float, steps: int) 
         geometric(start, end, steps)
 
 
-@pytest.mark.parametrize("eta", [0.0, 0.3, 0.85, 1.0])
-def test_ddim_keeps_the_variance_at_every_eta(eta: float) -> None:
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.85, 1.0])
+@pytest.mark.parametrize("name", TRANSITIONS)
+def test_every_transition_keeps_the_variance(name: str, share: float) -> None:
     generator = torch.Generator().manual_seed(0)
     noise, fresh = torch.randn((2, 200_000), generator=generator)
-    state = ddim(torch.full((200_000,), 3.0), noise, fresh, 0.2, eta)
+    state = transition_named(name, share)(torch.full((200_000,), 3.0), noise, fresh, 0.3, 0.2)
     assert float(state.mean()) == pytest.approx(3.0, abs=2e-3)
     assert float(state.std()) == pytest.approx(0.2, rel=1e-2)
 
 
-def test_ddim_without_fresh_noise_is_deterministic() -> None:
-    x0, noise = torch.randn(2, 5)
-    assert torch.allclose(ddim(x0, noise, torch.randn(5), 0.2, 0.0), x0 + 0.2 * noise)
+def test_transitions_against_their_formulas() -> None:
+    x0, noise, fresh = torch.randn(3, 5, generator=torch.Generator().manual_seed(1))
+    sigma, after = 0.3, 0.2
+    assert torch.allclose(dds(0.0)(x0, noise, fresh, sigma, after), x0 + after * noise)
+    assert torch.allclose(transition_named("renew", 0.4)(x0, noise, fresh, sigma, after), x0 + after * fresh)
+    half = math.sqrt(0.5)
+    expected = x0 + after * half * (noise + fresh)
+    assert torch.allclose(transition_named("diffpir", 0.5)(x0, noise, fresh, sigma, after), expected)
+    # The posterior of a variance-exploding diffusion has mean q x + (1 - q) x0 and variance s'^2 (1 - q), q = (s'/s)^2.
+    ratio = (after / sigma) ** 2
+    mean = ratio * (x0 + sigma * noise) + (1 - ratio) * x0
+    exact = mean + after * math.sqrt(1 - ratio) * fresh
+    assert torch.allclose(transition_named("ancestral", 1.0)(x0, noise, fresh, sigma, after), exact)
+    with pytest.raises(ValueError, match="transition"):
+        transition_named("guess", 0.5)
 
 
 @pytest.mark.parametrize("model_error", [0.0, 0.03])

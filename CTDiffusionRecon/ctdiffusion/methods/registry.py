@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -53,6 +53,7 @@ class Method:
         parameters: frozen dataclass of its parameters, declared with `ctdiffusion.parameters.parameter`.
         run: (problem, parameters) -> attenuation volume `[slice, row, column]` in 1/mm.
         needs_prior: whether `problem.prior` must be there.
+        presets: named sets of parameters, such as the published settings.
     """
 
     name: str
@@ -62,6 +63,7 @@ class Method:
     parameters: type
     run: Callable[[Problem, Any], Tensor]
     needs_prior: bool = False
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 _METHODS: dict[str, Method] = {}

@@ -1,0 +1,48 @@
+"""DDS+TV: DDS whose data consistency is an ADMM step with total variation along z (DiffusionMBIR).
+
+Total variation along z binds the slices, which the 2-D prior treats apart. The released code wraps the volume around in
+z, so that its top slice is smoothed towards its bottom one, and has one weight for all noise levels; here the ends
+are free and the weight follows the prior's error at each level. The preset `iscs` is the same with inter-slice
+consistent noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ..parameters import parameter
+from .image_sampling import GradientParameters, conjugate_gradients, reconstruct
+from .registry import Method, Problem, register
+
+
+@dataclass(frozen=True)
+class DDSTVParameters(GradientParameters):
+    """Parameters of DDS+TV."""
+
+    tv: float = parameter(
+        0.3,
+        "Strength of total variation: differences below this multiple of the prior's error are smoothed.",
+        low=0.0,
+        high=100.0,
+    )
+
+
+def run(problem: Problem, parameters: DDSTVParameters) -> Tensor:
+    """DDS+TV in 1/mm; see `image_sampling.reconstruct`."""
+    return reconstruct(problem, parameters, conjugate_gradients(parameters))
+
+
+DDS_TV = register(
+    Method(
+        name="dds-tv",
+        title="DDS+TV",
+        summary="DDS with total variation along z (DiffusionMBIR) in its data consistency, by ADMM.",
+        source="Chung et al. 2023 (CVPR), arXiv:2211.10655; Chung, Lee & Ye 2024, arXiv:2303.05754",
+        parameters=DDSTVParameters,
+        run=run,
+        needs_prior=True,
+        presets={"iscs": {"noise": "inter-slice", "transition": "renew"}},
+    )
+)

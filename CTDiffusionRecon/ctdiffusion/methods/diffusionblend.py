@@ -1,0 +1,30 @@
+"""DiffusionBlend (Song et al., NeurIPS 2024, arXiv:2406.10211): every slice is denoised with its two neighbours.
+
+The published code of this variant is incomplete; this follows the paper, with three slices in and the middle one out.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ..samplers.slice_policy import neighbourhood
+from .image_sampling import GradientParameters, conjugate_gradients, reconstruct
+from .registry import Method, Problem, register
+
+
+def run(problem: Problem, parameters: GradientParameters) -> Tensor:
+    """DiffusionBlend in 1/mm; see `image_sampling.reconstruct`."""
+    return reconstruct(problem, parameters, conjugate_gradients(parameters), neighbourhood)
+
+
+DIFFUSION_BLEND = register(
+    Method(
+        name="diffusionblend",
+        title="DiffusionBlend",
+        summary="A prior of three adjacent slices gives every slice from its neighbourhood.",
+        source="Song et al. 2024 (NeurIPS), arXiv:2406.10211",
+        parameters=GradientParameters,
+        run=run,
+        needs_prior=True,
+    )
+)
