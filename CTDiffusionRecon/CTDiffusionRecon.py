@@ -6,16 +6,6 @@ import sys
 import qt
 import slicer
 import vtk
-from slicer.i18n import tr as _
-from slicer.i18n import translate
-from slicer.ScriptedLoadableModule import (
-    ScriptedLoadableModule,
-    ScriptedLoadableModuleLogic,
-    ScriptedLoadableModuleTest,
-    ScriptedLoadableModuleWidget,
-)
-from slicer.util import VTKObservationMixin
-
 from CTDiffusionReconLib.applypanel import ApplyPanel
 from CTDiffusionReconLib.catalogue import shipped_catalogue
 from CTDiffusionReconLib.comparepanel import ComparePanel
@@ -26,9 +16,18 @@ from CTDiffusionReconLib.jobpanel import JobPanel
 from CTDiffusionReconLib.methodsection import MethodSection
 from CTDiffusionReconLib.outputpanel import OutputPanel
 from CTDiffusionReconLib.parameternode import CTDiffusionReconParameterNode
+from CTDiffusionReconLib.reconstruction import ReconstructionLogic
 from CTDiffusionReconLib.resultspanel import ResultsPanel
 from CTDiffusionReconLib.sampledata import loadSample, registerSampleData
-from CTDiffusionReconLib.slicerlogic import SlicerReconstruction
+from slicer.i18n import tr as _
+from slicer.i18n import translate
+from slicer.ScriptedLoadableModule import (
+    ScriptedLoadableModule,
+    ScriptedLoadableModuleLogic,
+    ScriptedLoadableModuleTest,
+    ScriptedLoadableModuleWidget,
+)
+from slicer.util import VTKObservationMixin
 
 POLL_MS = 200
 
@@ -77,8 +76,8 @@ class CTDiffusionReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         catalogue = shipped_catalogue()
         self.inputPanel = InputPanel(self.ui, loadSample)
         self.geometryPanel = GeometryPanel(self.ui, catalogue["presets"])
-        self.methodSection = MethodSection(self.ui, catalogue["methods"], self.logic.engine)
-        self.outputPanel = OutputPanel(self.ui, self.logic.askForDevices)
+        self.methodSection = MethodSection(self.ui, catalogue["methods"], self.logic.reconstruction.engine)
+        self.outputPanel = OutputPanel(self.ui, self.logic.reconstruction.askForDevices)
         self.jobPanel = JobPanel(self.ui, self.logic.queue, self.onRetry)
         self.resultsPanel = ResultsPanel(self.ui, self.logic)
         self.comparePanel = ComparePanel(self.ui, self.logic.comparison)
@@ -196,9 +195,9 @@ class CTDiffusionReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic.queue.poll()
         self.outputPanel.poll()
         self.jobPanel.update()
-        self.applyPanel.update()
+        self.applyPanel.updateButtons()
         self.resultsPanel.followJobs()
-        if not self.logic.queue.active and not self.outputPanel.isAsking and not self.applyPanel.isInstalling:
+        if not self.logic.queue.active and not self.outputPanel.isAsking:
             self.timer.stop()
 
     def onApplyButton(self):
@@ -232,17 +231,53 @@ class CTDiffusionReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.timer.start()
 
 
-class CTDiffusionReconLogic(ScriptedLoadableModuleLogic, SlicerReconstruction):
-    """Reconstructs without any panel: `slicer.util.getModuleLogic("CTDiffusionRecon")`, see `SlicerReconstruction`."""
+class CTDiffusionReconLogic(ScriptedLoadableModuleLogic):
+    """Reconstructs without any panel: `slicer.util.getModuleLogic("CTDiffusionRecon")`.
+
+    Everything but the parameter node and the comparison is done by `reconstruction`, a `ReconstructionLogic`.
+    """
 
     def __init__(self):
         ScriptedLoadableModuleLogic.__init__(self)
-        SlicerReconstruction.__init__(self)
+        self.reconstruction = ReconstructionLogic()
         self.comparison = Comparison()
 
     def getParameterNode(self):
         """The module's parameter node, typed."""
         return CTDiffusionReconParameterNode(super().getParameterNode())
+
+    @property
+    def queue(self):
+        """The job queue; `queue.jobs` are the jobs of this session."""
+        return self.reconstruction.queue
+
+    def start(self, source, method="dds", **options):
+        """Start a reconstruction in the background and return its job; see `ReconstructionLogic.start`."""
+        return self.reconstruction.start(source, method, **options)
+
+    def reconstruct(self, source, method="dds", **options):
+        """Reconstruct and return the result's volume node; see `ReconstructionLogic.reconstruct`."""
+        return self.reconstruction.reconstruct(source, method, **options)
+
+    def batch(self, sources, method="dds", **options):
+        """The same for several inputs; see `ReconstructionLogic.batch`."""
+        return self.reconstruction.batch(sources, method, **options)
+
+    def estimate(self, source, method="dds", **options):
+        """Time and memory that a reconstruction will take; see `ReconstructionLogic.estimate`."""
+        return self.reconstruction.estimate(source, method, **options)
+
+    def retry(self, job, **changes):
+        """Start a finished job again; see `ReconstructionLogic.retry`."""
+        return self.reconstruction.retry(job, **changes)
+
+    def cancelAll(self):
+        """Stop every job."""
+        self.reconstruction.cancelAll()
+
+    def shutdown(self):
+        """End the engine."""
+        self.reconstruction.shutdown()
 
     def compare(self, volumes, rows=("Axial", "Coronal"), line=None):
         """Show 2 to 4 volume nodes side by side, with a plot along a markups line if one is given.

@@ -55,7 +55,8 @@ class MethodSection:
     def refreshPriors(self) -> None:
         """Look again which prior packs there are."""
         try:
-            self._priors = find_priors(self._engine())
+            # Priors of other modalities serve other methods.
+            self._priors = [p for p in find_priors(self._engine()) if p.get("modality", "CT") == "CT"]
         except (OSError, ValueError) as error:
             self._priors = []
             self.ui.priorNoteLabel.text = str(error)

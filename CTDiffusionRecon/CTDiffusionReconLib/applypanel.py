@@ -1,0 +1,98 @@
+"""Apply: whether it can be pressed, what it will cost, what is missing, and the start of a job."""
+
+from slicer.i18n import tr as _
+
+from .panelrequest import request_of
+from .parameternode import InputKind
+
+
+class ApplyPanel:
+    """The Apply button and the estimate above it.
+
+    Args:
+        ui: the widgets of the .ui.
+        logic: the module's logic.
+        inputPanel, outputPanel, methodSection: the sections that have a say in it.
+    """
+
+    def __init__(self, ui, logic, inputPanel, outputPanel, methodSection) -> None:
+        self.ui = ui
+        self.logic = logic
+        self.inputPanel = inputPanel
+        self.outputPanel = outputPanel
+        self.methodSection = methodSection
+        self.parameters = None
+        ui.deviceComboBox.connect("currentIndexChanged(int)", lambda *unused: self.update())
+
+    def setParameters(self, parameters) -> None:
+        """Follow this parameter node, or none."""
+        self.parameters = parameters
+        self.update()
+
+    def update(self) -> None:
+        """Show what Apply would do now, and what it would cost."""
+        self.updateButtons()
+        self.outputPanel.showEstimate(*self._estimate())
+
+    def updateButtons(self) -> None:
+        """Apply or Cancel, and why not."""
+        ui = self.ui
+        why = self._whyNot()
+        running = self.logic.queue.running
+        ui.queueButton.setVisible(running is not None)
+        ui.queueButton.enabled = not why
+        if running is not None:
+            ui.applyButton.text = _("Cancel")
+            ui.applyButton.toolTip = _("Stop {name}; nothing of it is left in the scene.").format(name=running.name)
+            ui.applyButton.enabled = running.stopping_since is None
+            return
+        ui.applyButton.text = _("Apply")
+        ui.applyButton.toolTip = why or _("Reconstruct in the background.")
+        ui.applyButton.enabled = not why
+
+    def request(self):
+        """What the panel asks for.
+
+        Raises:
+            ValueError: one line that says what is not right.
+        """
+        return request_of(self.parameters, self.outputPanel.device, self.inputPanel.slices())
+
+    def start(self):
+        """Put a job with the present settings into the queue and return it.
+
+        Raises:
+            ValueError, OSError: the input cannot be used or written.
+        """
+        parameters = self.parameters
+        measured = parameters.inputKind == InputKind.PROJECTIONS
+        source = parameters.projectionsFile if measured else parameters.inputVolume
+        return self.logic.start(
+            source,
+            outputNode=parameters.outputVolume,
+            inputKind="projections" if measured else None,
+            request=self.request(),
+        )
+
+    def _whyNot(self) -> str:
+        if self.parameters is None:
+            return _("There is no parameter node.")
+        if self.methodSection.method is None:
+            return _("The method {name} is not part of this version.").format(name=self.parameters.method)
+        missing = self.inputPanel.missing or self.methodSection.priorError
+        if missing:
+            return missing
+        try:
+            self.request()
+        except ValueError as error:
+            return str(error)
+        return ""
+
+    def _estimate(self):
+        if self.parameters is None or self._whyNot() or self.parameters.inputKind == InputKind.PROJECTIONS:
+            return None, None
+        try:
+            estimate = self.logic.estimate(self.parameters.inputVolume, request=self.request())
+        except (OSError, ValueError) as error:
+            return None, None, str(error)
+        return estimate.seconds, estimate.memory_bytes, estimate.note
