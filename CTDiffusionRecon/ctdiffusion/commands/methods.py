@@ -47,6 +47,9 @@ def explanation(method: Method) -> str:
     for info in describe(method.parameters):
         lines.append(f"  --{option_name(info)}  {facts(info)}")
         lines += textwrap.wrap(info.text, 94, initial_indent="      ", subsequent_indent="      ")
+    for name, values in method.presets.items():
+        words = " ".join(f"{key}={value}" for key, value in values.items())
+        lines += textwrap.wrap(f"--preset {name}: {words}", 98, initial_indent="  ", subsequent_indent="      ")
     return "\n".join(lines)
 
 

@@ -73,8 +73,12 @@ def add_method_arguments(parser: argparse.ArgumentParser, argv: Sequence[str]) -
     if name is None:
         parser.epilog = "`--method NAME --help` lists the parameters of a method as well."
         return
+    method = method_named(name)
     group = parser.add_argument_group(f"method {name}")
-    for info in describe(method_named(name).parameters):
+    if method.presets:
+        text = "set of parameters to start from; those given as options win"
+        group.add_argument("--preset", choices=sorted(method.presets), help=text)
+    for info in describe(method.parameters):
         _add_parameter(group, info, _PARAMETER)
 
 
@@ -112,7 +116,7 @@ def spec_of(args: argparse.Namespace) -> JobSpec:
         "limited_deg": args.limited,
         "angles_deg": None if args.angles_deg is None else _angles(args.angles_deg),
         "simulation": _given(args, _SIMULATION),
-        "parameters": _given(args, _PARAMETER),
+        "parameters": {**_preset(args), **_given(args, _PARAMETER)},
         "assume_hu": args.assume_hu,
         "prior": _prior(args.prior),
         "slices": args.slices,
@@ -198,6 +202,11 @@ def _or_auto(kind: type) -> Any:
 
 def _given(args: argparse.Namespace, prefix: str) -> dict[str, Any]:
     return {name[len(prefix) :]: value for name, value in vars(args).items() if name.startswith(prefix)}
+
+
+def _preset(args: argparse.Namespace) -> dict[str, Any]:
+    name = getattr(args, "preset", None)
+    return {} if name is None else dict(method_named(args.method).presets[name])
 
 
 def _prior(name: str | None) -> str | None:

@@ -48,7 +48,7 @@ DDNM = register(
         run=run,
         needs_prior=True,
         presets={
-            "iscs": {"noise": "inter-slice", "transition": "renew"},
+            "iscs": {"noise_policy": "inter-slice", "transition": "renew"},
             "published": {
                 "steps": 30, "sigma_start": 5.0, "transition": "renew", "sirt_iterations": 100, "weighted": False,
                 "final_cg": 0, "grid": "input"

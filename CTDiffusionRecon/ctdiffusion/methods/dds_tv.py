@@ -43,6 +43,6 @@ DDS_TV = register(
         parameters=DDSTVParameters,
         run=run,
         needs_prior=True,
-        presets={"iscs": {"noise": "inter-slice", "transition": "renew"}},
+        presets={"iscs": {"noise_policy": "inter-slice", "transition": "renew"}},
     )
 )

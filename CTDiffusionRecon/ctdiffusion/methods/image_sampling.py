@@ -58,7 +58,7 @@ class SamplingParameters:
     eta: float = parameter(
         0.85, "Share of fresh noise in each transition: 0 deterministic, 1 all that it allows.", low=0.0, high=1.0
     )
-    noise: str = parameter(
+    noise_policy: str = parameter(
         "independent",
         "Fresh noise of neighbouring slices: independent, turning slowly from slice to slice (inter-slice, ISCS), or "
         "the same in all (shared).",
@@ -217,7 +217,7 @@ def _sampled(
         denoise,
         lambda x0, sigma: to_prior(agreement.agree(to_mu(x0), sigma)),
         transition_named(parameters.transition, parameters.eta),
-        noise_policy(parameters.noise, problem.noise, parameters.noise_length, start.shape[0]),
+        noise_policy(parameters.noise_policy, problem.noise, parameters.noise_length, start.shape[0]),
         problem.monitor,
         to_mu,
         agreement.carried,

@@ -31,7 +31,7 @@ class ISCSParameters(GradientParameters):
         "diffpir), or as the diffusion itself would (ancestral).",
         choices=TRANSITIONS,
     )
-    noise: str = parameter(
+    noise_policy: str = parameter(
         "inter-slice",
         "Fresh noise of neighbouring slices: turning slowly from slice to slice (inter-slice), the same in all "
         "(shared), or independent.",

@@ -79,4 +79,4 @@ def noise_policy(name: str, source: NoiseSource, length: int, slices: int) -> No
         return InterSliceNoise(source, length or max(1, slices - 1))
     if name == "shared":
         return SharedNoise(source)
-    raise ValueError(f"noise: {name!r} is unknown (known: {', '.join(POLICIES)})")
+    raise ValueError(f"noise_policy: {name!r} is unknown (known: {', '.join(POLICIES)})")
