@@ -42,6 +42,8 @@ class ReconstructionJob:
         warnings: what a user should know about the result.
         error: why it failed, in one line.
         metrics, misfit: numbers of a finished job (None where undefined or without a reference).
+        kind: volume or projections.
+        source: path of the input where it is a file.
         resultNode: the volume node of a finished job, or None (console use without a scene, scene closed meanwhile).
     """
 
@@ -64,6 +66,8 @@ class ReconstructionJob:
         self.metrics: dict[str, float | None] | None = None
         self.misfit: dict[str, float | None] | None = None
         self.resultNode: Any = None
+        self.kind = "volume"
+        self.source: str | Path | None = None
         self.worker_pid: int | None = None
         self.stopping_since: float | None = None
         self.secrets: Sequence[tuple[str, str]] = ()
@@ -92,6 +96,11 @@ class ReconstructionJob:
         """The result's file, once there is one."""
         path = JobFolder(self.folder).volume
         return path if path.is_file() else None
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether the engine left a state to go on from."""
+        return JobFolder(self.folder).state.is_file()
 
     @property
     def seconds(self) -> float | None:

@@ -80,7 +80,7 @@ class _PythonQt:
 
     def __setattr__(self, name, value):
         here = next((kind.__dict__[name] for kind in type(self).__mro__ if name in kind.__dict__), None)
-        if hasattr(here, "__set__") or not getattr(type(self), "_closed", False) or type(self)._free(name):
+        if isinstance(here, QtCore.Property) or hasattr(here, "__set__") or not getattr(type(self), "_closed", False) or type(self)._free(name):
             return super().__setattr__(name, value)
         problem = "is not a property and cannot be set" if here is not None else "does not exist"
         raise AttributeError(f"{type(self).__name__}.{name} {problem}: PythonQt puts no new attributes on Qt objects")
@@ -94,27 +94,26 @@ class _PythonQt:
         cls._closed = False  # a class derived in Python takes any attribute
 
     # signals ----------------------------------------------------------------------------------------------------
-    def _signal(self, signature):
-        """The Qt text of a signal that exists, else an error."""
-        alias = getattr(type(self), "slicerSignals", {})
-        name = signature.replace(" ", "")
-        if name in alias:
-            return "2" + alias[name]
+    def _bind(self, action, signature, receiver):
+        """Connect or disconnect a signal that exists, else an error."""
+        if not callable(receiver):
+            raise TypeError(f"{signature}: the receiver is not callable")
+        name = getattr(type(self), "slicerSignals", {}).get(signature.replace(" ", ""))
+        if name:
+            return bool(getattr(getattr(self, name), action)(receiver))
         normal = bytes(QtCore.QMetaObject.normalizedSignature(signature).data()).decode()
         if self.metaObject().indexOfSignal(normal) < 0:
             raise ValueError(f"{self.className()} has no signal {signature}")
-        return "2" + normal
+        return bool(getattr(QtCore.QObject, action)(self, QtCore.SIGNAL(normal), receiver))
 
-    def connect(self, signature, receiver, *rest):
-        if rest:
-            raise TypeError("connect(signal, callable): slots of other objects are connected as callables")
-        return bool(QtCore.QObject.connect(self, self._signal(signature), receiver))
+    # `button.clicked.connect(f)` of PySide comes here too, with the sender first.
+    def connect(self, *args):
+        return QtCore.QObject.connect(*args) if args and args[0] is self else self._bind("connect", *args)
 
     def disconnect(self, *args):
-        if not args:
-            return QtCore.QObject.disconnect(self)
-        signature, receiver = args
-        return QtCore.QObject.disconnect(self, self._signal(signature), receiver)
+        if not args or args[0] is self:
+            return QtCore.QObject.disconnect(*(args or (self,)))
+        return self._bind("disconnect", *args)
 
     # names ------------------------------------------------------------------------------------------------------
     @property
@@ -142,6 +141,8 @@ def _property(base, name, kind):
         (g for g in (_GETTERS.get(name, name), "is" + capital, "has" + capital) if callable(getattr(base, g, None))),
         None,
     )
+    if issubclass(base, QtCore.QCoreApplication):
+        getter = None  # its getters are static functions
     setter = getattr(base, "set" + capital, None)
 
     def read(self):
@@ -213,6 +214,8 @@ def _class(name):
         adopt(child) for child in base.findChildren(self, _find_class(base, kind), *rest)
     ]
     members["findChild"] = lambda self, kind, *rest: adopt(base.findChild(self, _find_class(base, kind), *rest))
+    # PySide looks for these two in its own classes alone and would pass the mixin by.
+    members["connect"], members["disconnect"] = _PythonQt.connect, _PythonQt.disconnect
     if name == "QTimer":
         members["singleShot"] = _SingleShot()
     made = _Meta(name, (_PythonQt, base), members)

@@ -1,0 +1,64 @@
+"""Projections and residual of a result as volume nodes, to be looked at."""
+
+from pathlib import Path
+from typing import Any
+
+import slicer
+
+from .job import ReconstructionJob
+from .provenance import PREFIX
+from .results import readVolume
+
+PROJECTIONS_FILE, RESIDUAL_FILE = "projections.nrrd", "residual.nrrd"
+
+
+def loadSinograms(jobOrNode: Any) -> tuple[Any, Any]:
+    """The line integrals and the residual A x - y of a result, as nodes `[slice, view, column]` (cone beam:
+    `[view, row, column]`); columns in mm on the detector, views in degrees. Both are new, and lie under the result.
+
+    Args:
+        jobOrNode: a finished job, or the volume node of its result.
+
+    Raises:
+        ValueError: the result was not made with `keep_projections`, or its job folder is no longer there.
+        OSError: a file cannot be read.
+    """
+    folder, result, name = _where(jobOrNode)
+    paths = [folder / "result" / file for file in (PROJECTIONS_FILE, RESIDUAL_FILE)]
+    for path in paths:
+        if not path.is_file():
+            raise ValueError(f"{name}: its job folder holds no {path.name} (keep_projections was off, or it is gone)")
+    volumes = [readVolume(path) for path in paths]
+    for volume, what in zip(volumes, ("projections", "residual"), strict=True):
+        _add(volume, f"{name} {what}", result)
+    _symmetric(volumes[1])
+    return volumes[0], volumes[1]
+
+
+def _where(jobOrNode: Any) -> tuple[Path, Any, str]:
+    if isinstance(jobOrNode, ReconstructionJob):
+        return jobOrNode.folder, jobOrNode.resultNode, jobOrNode.name
+    folder = jobOrNode.GetAttribute(PREFIX + "JobFolder") if jobOrNode is not None else None
+    if not folder:
+        raise ValueError("sinograms: choose a volume that was reconstructed here")
+    return Path(folder), jobOrNode, jobOrNode.GetName()
+
+
+def _add(volume: Any, name: str, result: Any) -> None:
+    scene = slicer.mrmlScene
+    volume.SetName(scene.GenerateUniqueName(name))
+    volume.SetAttribute(PREFIX + "Sinogram", "1")
+    scene.AddNode(volume)
+    volume.CreateDefaultDisplayNodes()
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+    if hierarchy is not None and result is not None and result.GetScene() is scene:
+        hierarchy.SetItemParent(hierarchy.GetItemByDataNode(volume), hierarchy.GetItemByDataNode(result))
+
+
+def _symmetric(volume: Any) -> None:
+    """Show a residual with zero in the middle of its greys."""
+    display = volume.GetDisplayNode()
+    if display is not None:
+        low, high = volume.GetImageData().GetScalarRange()
+        display.SetAutoWindowLevel(False)
+        display.SetWindowLevel(max(2.0 * max(abs(low), abs(high)), 1e-6), 0.0)

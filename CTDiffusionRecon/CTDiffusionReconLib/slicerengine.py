@@ -1,0 +1,39 @@
+"""The engine as Slicer finds it: its own interpreter, or the one that the user's settings name."""
+
+import shutil
+from pathlib import Path
+
+import slicer
+
+from . import settings
+from .engine import Engine, find_engine
+
+JOBS_FOLDER_NAME = "CTDiffusionRecon"
+
+
+def engineOfSettings() -> Engine:
+    """The engine to use now.
+
+    Raises:
+        ValueError: the interpreter in the settings does not exist, or the engine's package is missing.
+    """
+    if not hasattr(slicer, "app"):
+        return find_engine()
+    return find_engine(
+        python=settings.value(settings.PYTHON) or None,
+        priors=settings.priorFolders(),
+        launcher=shutil.which("PythonSlicer"),
+        startup_environment=slicer.util.startupEnvironment(),
+    )
+
+
+def jobsFolder() -> Path:
+    """Where job folders are made."""
+    chosen = settings.value(settings.JOBS_FOLDER) if hasattr(slicer, "app") else ""
+    if chosen:
+        return Path(chosen)
+    if hasattr(slicer, "app"):
+        return Path(slicer.app.temporaryPath) / JOBS_FOLDER_NAME
+    import tempfile
+
+    return Path(tempfile.gettempdir()) / JOBS_FOLDER_NAME

@@ -1,0 +1,235 @@
+"""From a volume node through the real engine back into the scene."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import numpy as np
+import pytest
+from nodes import matrix, matrix_of, volume_node
+
+FBP = {"method": "fbp", "geometry": "parallel", "views": 20, "device": "cpu"}
+
+
+@pytest.fixture
+def logic(scene):
+    from CTDiffusionReconLib.reconstruction import ReconstructionLogic
+
+    made = ReconstructionLogic()
+    yield made
+    made.shutdown()
+
+
+def volumes() -> int:
+    import slicer
+
+    return slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
+
+
+def item_of(node):
+    import slicer
+
+    hierarchy = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(slicer.mrmlScene)
+    return hierarchy, hierarchy.GetItemByDataNode(node)
+
+
+@pytest.mark.parametrize("left_handed", [False, True])
+def test_the_result_lies_exactly_on_its_input(logic, left_handed):
+    import slicer
+
+    source = volume_node(left_handed=left_handed)
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    source.SetAndObserveTransformNodeID(transform.GetID())
+    image = source.GetImageData()
+    before = (image, image.GetMTime(), source.GetStorageNode(), source.GetName(), source.GetModifiedSinceRead())
+    node = logic.reconstruct(source, **FBP)
+    image = source.GetImageData()
+    after = (image, image.GetMTime(), source.GetStorageNode(), source.GetName(), source.GetModifiedSinceRead())
+    assert after == before, "the input is not touched"
+    assert np.array_equal(matrix_of(node), matrix(left_handed=left_handed))
+    assert node.GetTransformNodeID() == transform.GetID()
+    assert node.GetName() == "CT chest FBP 20 views"
+    display = node.GetDisplayNode()
+    assert (display.GetWindow(), display.GetLevel(), bool(display.GetAutoWindowLevel())) == (777.0, 33.0, False)
+    assert node.GetVoxelValueUnits().GetCodeValue() == "[hnsf'U]"
+    hierarchy, item = item_of(node)
+    assert hierarchy.GetItemParent(item) == item_of(source)[1]
+    found, wanted = slicer.util.arrayFromVolume(node), slicer.util.arrayFromVolume(source)
+    assert found.shape == wanted.shape and np.corrcoef(found.ravel(), wanted.ravel())[0, 1] > 0.9
+    assert node.GetNodeReference("CTDiffusionRecon.Input") is source
+
+
+def test_provenance_table_and_folder(logic):
+    from pathlib import Path
+
+    source = volume_node()
+    job = logic.start(source, **FBP, seed=5, parameters={"filter": "hann"}, simulation={"photons": 5e4}, slices=(1, 3))
+    assert job.wait(60), job.log
+    node = job.resultNode
+    get = lambda name: node.GetAttribute(f"CTDiffusionRecon.{name}")  # noqa: E731
+    assert (get("Method"), get("Geometry"), get("Views"), get("Seed")) == ("fbp", "parallel", "20", "5")
+    assert json.loads(get("Parameters")) == {"filter": "hann"}
+    assert json.loads(get("Simulation")) == {"photons": 5e4}
+    assert get("Slices") == "1:3" and get("Input") == "CT chest"
+    assert float(get("PSNR")) == pytest.approx(job.metrics["psnr"])
+    assert json.loads(get("Spec"))["input"] == "input.nrrd"
+    folder = Path(get("JobFolder"))
+    assert json.loads((folder / "provenance.json").read_text())["result_sha256"] == get("ResultSHA256")
+    assert not (folder / "input.nrrd").exists(), "no second copy of the patient's image is kept"
+    expected = matrix() @ [0, 0, 1, 1]
+    assert np.allclose(matrix_of(node)[:, 3], expected, atol=0)
+    logic.reconstruct(source, **{**FBP, "views": 40})
+    rows = logic.table.rows()
+    assert [(row["Method"], row["Views"]) for row in rows] == [("fbp", 20), ("fbp", 40)]
+    assert rows[0]["PSNR dB"] == pytest.approx(job.metrics["psnr"])
+    assert rows[0]["Node"] == node.GetID()
+    assert rows[1]["PSNR dB"] > rows[0]["PSNR dB"] - 20
+
+
+def test_names_are_unique_and_an_output_node_is_filled(logic):
+    source = volume_node()
+    first, second = (logic.reconstruct(source, **FBP) for _ in range(2))
+    assert first.GetName() != second.GetName()
+    count = volumes()
+    assert logic.reconstruct(source, **FBP, output=second) is second
+    assert volumes() == count
+    with pytest.raises(ValueError, match=r"^output: "):
+        logic.start(source, **FBP, output=source)
+
+
+def test_a_cancelled_job_leaves_nothing(logic):
+    source = volume_node()
+    count = volumes()
+    job = logic.start(source, method="sirt", geometry="fan", views=60, parameters={"iterations": 10_000})
+    end = time.monotonic() + 60
+    while job.phase != "sirt":
+        logic.queue.poll(0.05)
+        assert time.monotonic() < end and not job.finished, job.log
+    since = time.monotonic()
+    job.cancel()
+    assert job.wait(2.0) and time.monotonic() - since < 2.0
+    assert (job.state, job.resultNode, volumes()) == ("cancelled", None, count)
+    assert not job.folder.exists()
+
+
+def test_a_closed_scene_keeps_the_result_on_disk(logic, session):
+    job = logic.start(volume_node(), **FBP)
+    session.scene.Clear(0)
+    volume_node("another with the same node ID")
+    assert job.wait(60)
+    assert job.state == "done" and job.resultNode is None and volumes() == 1
+    assert "the scene was closed meanwhile" in job.warnings[-1] and str(job.folder) in job.warnings[-1]
+    assert job.result_path.is_file()
+
+
+def test_a_deleted_input_keeps_the_result_on_disk(logic, session):
+    source = volume_node()
+    job = logic.start(source, **FBP)
+    session.scene.RemoveNode(source)
+    del source
+    assert job.wait(60)
+    assert job.state == "done" and job.resultNode is None and volumes() == 0
+    assert "CT chest was deleted meanwhile" in job.warnings[-1]
+    with pytest.raises(ValueError, match="no longer in the scene"):
+        logic.retry(job)
+
+
+def test_a_renamed_and_moved_input(logic):
+    import slicer
+
+    source = volume_node()
+    job = logic.start(source, **FBP)
+    source.SetName("renamed")
+    source.SetIJKToRASMatrix(slicer.util.vtkMatrixFromArray(np.eye(4)))
+    assert job.wait(60)
+    assert np.array_equal(matrix_of(job.resultNode), matrix())
+    assert "was moved while the job ran" in job.warnings[-1]
+
+
+def test_a_result_that_does_not_fit_makes_no_node(logic):
+    import slicer
+
+    job = logic.start(volume_node(), **FBP)
+    other = volume_node("other", slices=5, oblique=False)
+    while job.result_path is None and not job.finished:
+        time.sleep(0.02)
+    storage = slicer.vtkMRMLNRRDStorageNode()
+    storage.SetFileName(str(job.result_path))
+    assert storage.WriteData(other)
+    count = volumes()
+    assert job.wait(60)
+    assert (job.state, job.resultNode, volumes()) == ("done", None, count)
+    assert "does not lie on CT chest" in job.warnings[-1]
+
+
+def test_what_is_no_ct_volume_is_refused_by_name(logic, tmp_path):
+    import slicer
+
+    source = volume_node()
+    scene = slicer.mrmlScene
+    labels = scene.AddNewNodeByClass("vtkMRMLLabelMapVolumeNode", "labels")
+    colour = scene.AddNewNodeByClass("vtkMRMLVectorVolumeNode", "colour")
+    empty = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "empty")
+    cases = [
+        (None, {}, "^input: choose a volume"),
+        (labels, {}, "^labels: a label map"),
+        (colour, {}, "^colour: "),
+        (empty, {}, "^empty: the volume has no voxels"),
+        (scene.GetSubjectHierarchyNode() if hasattr(scene, "GetSubjectHierarchyNode") else 3, {}, "^input: expected"),
+        (tmp_path / "missing.nrrd", {}, "no such file"),
+        (source, {"slices": (2, 9)}, "^slices: 2:9 is outside the volume's 0:4"),
+        (source, {"parameters": {"steps": 3}}, r"^parameters\.steps: unknown parameter"),
+        (source, {"simulation": {"photons": 1}}, r"^simulation\.photons: must lie in"),
+        (source, {"method": "magic"}, "^method: 'magic' is unknown"),
+        (source, {"veiws": 3}, "^veiws: unknown option"),
+        (source, {"inputKind": "projections"}, "^input: measured projections are read from a file"),
+    ]
+    for subject, options, message in cases:
+        with pytest.raises(ValueError, match=message) as caught:
+            logic.start(subject, **{**FBP, **options})
+        assert "\n" not in str(caught.value)
+    assert logic.queue.jobs == []
+
+
+def test_the_engines_refusal_is_the_error(logic):
+    import slicer
+
+    source = volume_node()
+    slicer.util.arrayFromVolume(source)[:] = 7 + np.arange(4)[:, None, None] * 100
+    with pytest.raises(RuntimeError, match="not HU|label map"):
+        logic.reconstruct(source, **FBP)
+    assert logic.reconstruct(source, **FBP, assume_hu=True) is not None
+
+
+def test_files_and_measured_projections(logic, tmp_path):
+    from job_helpers import make_input
+
+    path = make_input(tmp_path / "Ärzte & Söhne")
+    node = logic.reconstruct(str(path), **FBP, keep_projections=True)
+    assert node.GetName() == "input FBP 20 views"
+    assert np.allclose(matrix_of(node)[:3, 3], [-10, 20, 30])
+    projections, residual = logic.loadSinograms(node)
+    assert projections.GetImageData().GetDimensions()[1] == 20
+    hierarchy, item = item_of(residual)
+    assert hierarchy.GetItemParent(item) == item_of(node)[1]
+    display = residual.GetDisplayNode()
+    assert display.GetLevel() == 0.0
+    with pytest.raises(ValueError, match="reconstructed here"):
+        logic.loadSinograms(volume_node())
+
+
+def test_a_batch_and_a_retry(logic):
+    sources = [volume_node("one"), volume_node("two", oblique=False)]
+    nodes = logic.batch(sources, **FBP, wait=True)
+    assert [node.GetName() for node in nodes] == ["one FBP 20 views", "two FBP 20 views"]
+    again = logic.retry(logic.queue.jobs[0], views=10)
+    assert again.wait(60) and again.resultNode.GetName() == "one FBP 10 views"
+
+
+def test_callbacks_and_the_timer(logic, session):
+    """Without `wait` the job is followed by Qt's event loop."""
+    finished = []
+    job = logic.start(volume_node(), **FBP, onFinished=finished.append)
+    assert session.process_until(lambda: job.finished, 60)
+    assert finished == [job] and job.resultNode is not None
