@@ -12,6 +12,7 @@ from ctdiffusion import atomic
 from ctdiffusion.jobfolder import to_json
 
 from .catalogue import check_values, find_priors, method_named, shipped_catalogue
+from .dependencies import Dependencies, InstallReport, dependencies_of, dependencies_query, own_dependencies
 from .devices import devices_query
 from .engine import Engine
 from .inputs import INPUT_FILE, InputRecord, checkVolume, exportVolume, recordOf
@@ -160,6 +161,23 @@ class ReconstructionLogic:
     def askForDevices(self) -> EngineQuery:
         """Ask what the engine computes on; `poll` the query, then give its answer to `devices.device_line`."""
         return devices_query(self.engine(), self._runner).start()
+
+    def dependencies(self) -> Dependencies:
+        """What the engine's Python has and lacks; asks it in a process of its own where it is not the running one.
+
+        Raises:
+            ValueError, RuntimeError: there is no such interpreter, or it does not answer.
+        """
+        engine = self.engine()
+        if not engine.foreign:
+            return own_dependencies()
+        return dependencies_of(dependencies_query(engine, self._runner).start().wait(), foreign=True)
+
+    def installMissing(self, wheels: str | Path | None = None) -> InstallReport:
+        """Install what is missing, after asking the user; a folder of wheels serves where there is no network."""
+        from .installer import install
+
+        return install(self.dependencies(), None if wheels is None else Path(wheels))
 
     def priors(self) -> list[dict[str, Any]]:
         """The prior packs that the engine finds, see `catalogue.find_priors`."""

@@ -197,7 +197,7 @@ def test_the_engines_refusal_is_the_error(logic):
 
     source = volume_node()
     slicer.util.arrayFromVolume(source)[:] = 7 + np.arange(4)[:, None, None] * 100
-    with pytest.raises(RuntimeError, match="not HU|label map"):
+    with pytest.raises(RuntimeError, match=r"not HU|label map"):
         logic.reconstruct(source, **FBP)
     assert logic.reconstruct(source, **FBP, assume_hu=True) is not None
 
