@@ -24,7 +24,7 @@ class ModuleManager(qt.QObject):
     """Which modules are loaded."""
 
     moduleAboutToBeUnloaded = Signal(str)
-    slicerSignals = {"moduleAboutToBeUnloaded(QString)": "moduleAboutToBeUnloaded(QString)"}
+    slicerSignals = {"moduleAboutToBeUnloaded(QString)": "moduleAboutToBeUnloaded"}
 
     def __init__(self):
         super().__init__()

@@ -8,8 +8,8 @@ session.fresh()                                # close the scene, default views
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
-import logging
 import os
 import sys
 import time
@@ -34,10 +34,22 @@ _started: list[Session] = []
 
 
 def missing() -> str:
-    """Why the stand-in cannot run here, or an empty text."""
+    """Why the stand-in cannot run here, or an empty text.
+
+    Raises:
+        RuntimeError: there is a folder `slicer` on the path: the package `slicer` would import every file in it.
+    """
     absent = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if absent:
         return f"needs slicer-core and PySide6-Essentials (requirements-test.txt); not installed: {', '.join(absent)}"
+    if (HERE.parent / "slicer").exists():
+        raise RuntimeError(
+            "Testing/slicer must not exist: slicer-core imports what lies there; use Testing/slicer_module"
+        )
+    try:
+        importlib.import_module("PySide6.QtWidgets")
+    except ImportError as problem:
+        return f"Qt does not load here: {problem}"
     return ""
 
 
@@ -77,7 +89,6 @@ class Session:
 
         modulehost.install()
         self.app._layouts = layout.LayoutManager(self.scene, self.application_logic)
-        logging.getLogger().setLevel(logging.INFO)
 
     def _paths(self) -> None:
         """Where `qt`, `ctk`, `SampleData`, the missing parts of `slicer`, and PythonSlicer are found."""

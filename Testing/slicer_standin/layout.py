@@ -25,7 +25,7 @@ class LayoutManager(qt.QObject):
     """qSlicerLayoutManager."""
 
     layoutChanged = Signal(int)
-    slicerSignals = {"layoutChanged(int)": "layoutChanged(int)"}
+    slicerSignals = {"layoutChanged(int)": "layoutChanged"}
 
     def __init__(self, scene, application_logic):
         super().__init__()

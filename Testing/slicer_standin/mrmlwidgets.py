@@ -15,7 +15,7 @@ class _MrmlWidget(qt.QWidget):
     """A widget with a scene."""
 
     mrmlSceneChanged = Signal(object)
-    slicerSignals = {"mrmlSceneChanged(vtkMRMLScene*)": "mrmlSceneChanged(PyObject)"}
+    slicerSignals = {"mrmlSceneChanged(vtkMRMLScene*)": "mrmlSceneChanged"}
 
     def __init__(self, parent=None):
         super().__init__() if parent is None else super().__init__(parent)
@@ -160,10 +160,10 @@ class qMRMLNodeComboBox(_NodeList):
     nodeAddedByUser = Signal(object)
     slicerSignals = {
         **_MrmlWidget.slicerSignals,
-        "currentNodeChanged(vtkMRMLNode*)": "currentNodeChanged(PyObject)",
-        "currentNodeChanged(bool)": "currentNodeChangedBool(bool)",
-        "nodeActivated(vtkMRMLNode*)": "nodeActivated(PyObject)",
-        "nodeAddedByUser(vtkMRMLNode*)": "nodeAddedByUser(PyObject)",
+        "currentNodeChanged(vtkMRMLNode*)": "currentNodeChanged",
+        "currentNodeChanged(bool)": "currentNodeChangedBool",
+        "nodeActivated(vtkMRMLNode*)": "nodeActivated",
+        "nodeAddedByUser(vtkMRMLNode*)": "nodeAddedByUser",
     }
 
     def __init__(self, parent=None):

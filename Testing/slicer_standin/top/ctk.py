@@ -68,27 +68,27 @@ class ctkCollapsibleButton(_Widget):
             return
         self._collapsed = collapsed
         if collapsed:
-            self._hidden = [c for c in self.findChildren(QtWidgets.QWidget) if c.parent() is self and not c.isHidden()]
-            for child in self._hidden:
-                child.hide()
+            self._hide_children()
         else:
             for child in self._hidden:
                 child.show()
+            self._hidden = []
         self.setMaximumHeight(self._TITLE if collapsed else 16777215)
         self.updateGeometry()
         self.contentsCollapsed.emit(collapsed)
         self.toggled.emit(not collapsed)
 
-    def childEvent(self, event):
-        super().childEvent(event)
-        child = event.child()
-        if event.added() and self._collapsed and isinstance(child, QtWidgets.QWidget):
-            QtCore.QTimer.singleShot(0, self, lambda: self._hide_late(child))
+    def showEvent(self, event):
+        """Children that a .ui file adds after it has set `collapsed`."""
+        super().showEvent(event)
+        if self._collapsed:
+            self._hide_children()
 
-    def _hide_late(self, child):
-        if self._collapsed and child.parent() is self and child not in self._hidden:
-            self._hidden.append(child)
-            child.hide()
+    def _hide_children(self):
+        for child in self.findChildren(QtWidgets.QWidget):
+            if child.parent() is self and not child.isHidden():
+                self._hidden.append(child)
+                child.hide()
 
     def setText(self, text):
         self._text = text

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
 
+import shiboken6
 from PySide6 import QtCore, QtGui, QtNetwork, QtUiTools, QtWidgets
 
 _SOURCES = (QtCore, QtGui, QtWidgets, QtUiTools, QtNetwork)
@@ -61,11 +62,16 @@ class _Meta(type(QtCore.QObject)):
         return issubclass(other, own) if own else type.__subclasscheck__(cls, other)
 
 
+def _is_qt(kind):
+    return kind.__module__.startswith("PySide6.")
+
+
 def adopt(thing):
     """Give an object that Qt made the class of this module; anything else is passed through."""
     if isinstance(thing, (list, tuple)):
         return type(thing)(adopt(item) for item in thing)
-    if isinstance(thing, QtCore.QObject) and type(thing).__module__.startswith("PySide6."):
+    # A widget that Python made keeps its class: changing it under connected signals crashes PySide.
+    if isinstance(thing, QtCore.QObject) and _is_qt(type(thing)) and not shiboken6.createdByPython(thing):
         ours = _class(type(thing).__name__)
         if ours is not None:
             thing.__class__ = ours
@@ -80,7 +86,12 @@ class _PythonQt:
 
     def __setattr__(self, name, value):
         here = next((kind.__dict__[name] for kind in type(self).__mro__ if name in kind.__dict__), None)
-        if isinstance(here, QtCore.Property) or hasattr(here, "__set__") or not getattr(type(self), "_closed", False) or type(self)._free(name):
+        if (
+            isinstance(here, QtCore.Property)
+            or hasattr(here, "__set__")
+            or not getattr(type(self), "_closed", False)
+            or type(self)._free(name)
+        ):
             return super().__setattr__(name, value)
         problem = "is not a property and cannot be set" if here is not None else "does not exist"
         raise AttributeError(f"{type(self).__name__}.{name} {problem}: PythonQt puts no new attributes on Qt objects")
@@ -92,6 +103,9 @@ class _PythonQt:
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         cls._closed = False  # a class derived in Python takes any attribute
+        for name in ("connect", "disconnect"):  # PySide looks for these two in the very class only
+            if name not in cls.__dict__:
+                setattr(cls, name, getattr(_PythonQt, name))
 
     # signals ----------------------------------------------------------------------------------------------------
     def _bind(self, action, signature, receiver):
@@ -104,6 +118,9 @@ class _PythonQt:
         normal = bytes(QtCore.QMetaObject.normalizedSignature(signature).data()).decode()
         if self.metaObject().indexOfSignal(normal) < 0:
             raise ValueError(f"{self.className()} has no signal {signature}")
+        name = normal.partition("(")[0]
+        if any(isinstance(kind.__dict__.get(name), QtCore.Signal) for kind in type(self).__mro__ if not _is_qt(kind)):
+            return bool(getattr(getattr(self, name), action)(receiver))
         return bool(getattr(QtCore.QObject, action)(self, QtCore.SIGNAL(normal), receiver))
 
     # `button.clicked.connect(f)` of PySide comes here too, with the sender first.
@@ -253,10 +270,7 @@ class _Loader(QtUiTools.QUiLoader):
         return made
 
     def createLayout(self, className, parent=None, name=""):
-        made = _class(className)()
-        if isinstance(parent, QtWidgets.QWidget) and parent.layout() is None:
-            parent.setLayout(made)
-        made.setObjectName(name)
+        made = adopt(super().createLayout(className, parent, name))  # made, and owned, by Qt
         self.kept.append(made)
         return made
 
