@@ -125,6 +125,23 @@ def default_geometry(kind: str, angles: Iterable[float], grid: Grid) -> Geometry
     return ConeBeam(views, to_isocentre, to_detector, rows, columns, row_spacing, spacing)
 
 
+def reference_fan(angles: Iterable[float], grid: Grid) -> FanBeam:
+    """The fan beam of the CvG-Diff paper in units of the pixel: 1075 to the isocentre, 2150 to the flat detector.
+
+    Its pitch is one pixel at the isocentre. The paper's 672 columns are cut to those that a ray through the volume can
+    reach; the others see air. Scaled with the pixel, the streaks of a view count are the same for every volume.
+
+    Raises:
+        ValueError: angles that the geometry refuses.
+
+    Source: Chen et al. 2025 (MICCAI), arXiv:2508.10313, released settings.
+    """
+    pixel = grid.in_plane_spacing
+    half_fan = math.asin(min(grid.corner_radius / (1075.0 * pixel), 0.99))
+    columns = _count(4300.0 * pixel * math.tan(half_fan), 2.0 * pixel)
+    return FanBeam(tuple(angles), 1075.0 * pixel, 2150.0 * pixel, columns, 2.0 * pixel)
+
+
 def _count(width: float, spacing: float) -> int:
     """Elements that cover `width` with one to spare."""
     return math.ceil(width / spacing - 1e-9) + 1

@@ -20,6 +20,7 @@ from .backbones.adm_unet import ADMUNet
 from .backbones.ddpm_unet import DDPMUNet
 from .backbones.diffusers_unet import DiffusersUNet
 from .backbones.ncsnpp import NCSNpp
+from .cold_unet import ColdUNet
 from .folders import pack_folders
 from .parametrisation import build_denoiser
 from .prior import Prior, PriorInfo
@@ -37,6 +38,7 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "DDPMUNet": DDPMUNet,
     "ADMUNet": ADMUNet,
     "DiffusersUNet": DiffusersUNet,
+    "ColdUNet": ColdUNet,
 }
 
 

@@ -5,28 +5,18 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from ..priors.denoiser import EDMDenoiser
 from ..priors.pack import build_network, load_state, locate_pack, read_info, write_pack
-from ..priors.prior import Prior, PriorInfo
-from .cache import CachedVolume, held_out_patients, read_cache, write_cache
-from .denoising import SIGMA_HIGHEST, SIGMA_LOWEST, denoising_loss
+from .cache import held_out_patients, read_cache, write_cache
 from .loop import LoopSettings, train
 from .recipes import recipe_named, recipes
 from .recipes.recipe import Recipe
-from .report_card import as_loss, as_psnr, dds_psnr, denoising_rmse
-from .triplets import LABELS, TripletCrops
+from .task import Volumes
 
 IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
-
-Volumes = list[tuple[CachedVolume, NDArray[np.int16]]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,38 +67,25 @@ def main(arguments: argparse.Namespace) -> int:
         # Half a schedule is over for weights that are already trained: a smaller step keeps what they know.
         network.load_state_dict(_weights_of(arguments.init, recipe))
         settings = replace(settings, learning_rate=0.4 * settings.learning_rate)
+    lesson = recipe.task.lesson(recipe, chosen, work, settings.seed, _augment(arguments.augment))
     state = train(
         network,
-        TripletCrops(
-            chosen, recipe.window, recipe.crop, 2**40, settings.seed, recipe.spacings, _augment(arguments.augment)
-        ),
-        denoising_loss(recipe.sigma_data, recipe.mean),
+        lesson.dataset,
+        lesson.loss,
         settings,
         work,
         arguments.resume,
         lambda text: print(text, flush=True),
+        lesson.second,
     )
     network.cpu().load_state_dict(state)
-    info = _info(recipe)
-    prior = Prior(info, EDMDenoiser(network, recipe.sigma_data, recipe.mean))
-    card = denoising_rmse(prior, validation)
-    quality: dict[str, Any] = {
-        "denoising_rmse": card,
-        "denoising_psnr_db": {sigma: round(value, 2) for sigma, value in as_psnr(card).items()},
-        "denoising_loss": {sigma: round(value, 4) for sigma, value in as_loss(card, info).items()},
-        "validation": [entry.name for entry, _ in validation],
-    }
-    if recipe.modality == "CT":
-        if find_spec("SimpleITK") and find_spec("scipy"):
-            prior.info = replace(info, quality=quality)
-            quality["dds_psnr_db"] = dds_psnr(prior, validation)
-        else:
-            print("DDS was not tried on the validation volumes: SimpleITK or scipy is not installed")
+    info = recipe.task.info(recipe)
+    quality = recipe.task.card(recipe, network, validation)
+    quality["validation"] = [entry.name for entry, _ in validation]
     write_pack(arguments.out, replace(info, quality=quality), state)
-    for sigma, value in quality["denoising_psnr_db"].items():
-        print(f"denoising at sigma {sigma}: {value:.2f} dB")
-    for name, values in quality.get("dds_psnr_db", {}).items():
-        print(f"{name}: " + ", ".join(f"{method.upper()} {value:.2f} dB" for method, value in values.items()))
+    for name, values in quality.items():
+        if isinstance(values, dict) and name != "denoising_rmse":
+            print(f"{name}: " + ", ".join(f"{key}: {value}" for key, value in values.items()))
     print(f"prior pack written to {arguments.out}")
     return 0
 
@@ -150,24 +127,3 @@ def _augment(wanted: bool) -> Callable[[torch.Tensor, int], torch.Tensor] | None
     from .augmentation import anatomical
 
     return anatomical()
-
-
-def _info(recipe: Recipe) -> PriorInfo:
-    return PriorInfo(
-        name=recipe.name,
-        version="1",
-        network=recipe.network,
-        modality=recipe.modality,
-        domain="image",
-        parametrisation={"kind": "edm", "sigma_data": recipe.sigma_data, "mean": recipe.mean},
-        channels=3,
-        window=recipe.window,
-        sigma_range=(SIGMA_LOWEST, SIGMA_HIGHEST),
-        spacing_range=recipe.spacings,
-        labels=tuple(LABELS),
-        crop=recipe.crop,
-        body_parts=recipe.body_parts,
-        training_data=recipe.training_data,
-        licence=recipe.licence,
-        attribution=recipe.attribution,
-    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from .log import TrainingLog
 
 Batch = dict[str, Tensor]
 LossFunction = Callable[[nn.Module, Batch, torch.Generator], Tensor]
+# (network, averaged state, generator) -> the loss of a second optimiser step.
+SecondLoss = Callable[[nn.Module, Mapping[str, Tensor], torch.Generator], Tensor]
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class LoopSettings:
     checkpoint_minutes: float = 3.0
     workers: int = 0
     seed: int = 0
+    second_from: float = 0.5
 
 
 class Averager:
@@ -62,6 +65,7 @@ def train(
     folder: Path,
     resume: bool = False,
     report: Callable[[str], None] = print,
+    second: SecondLoss | None = None,
 ) -> dict[str, Tensor]:
     """Train `network` in place and return its averaged state.
 
@@ -73,6 +77,8 @@ def train(
         loss_function: (network, batch, generator) -> scalar loss.
         folder: holds `checkpoint.pt` and `log.csv`.
         resume: go on from `folder/checkpoint.pt`.
+        second: loss of an optimiser step of its own after each of the first, once `settings.second_from` of the
+            schedule is over.
 
     Raises:
         FileNotFoundError: resume without a checkpoint.
@@ -115,10 +121,11 @@ def train(
         batch = {name: value.to(device, non_blocking=True) for name, value in next(batches).items()}
         with torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda"):
             loss = loss_function(model, batch, generator)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
+        _descend(network, optimiser, loss)
+        if second is not None and progress >= settings.second_from:
+            with torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda"):
+                following = second(model, averager.state, generator)
+            _descend(network, optimiser, following)
         averager.update(network, step)
         step += 1
         value = float(loss.detach())
@@ -132,6 +139,13 @@ def train(
     if rank == 0:
         _save(path, network, optimiser, averager, step, elapsed + time.monotonic() - started, generator)
     return {name: value.cpu() for name, value in averager.state.items()}
+
+
+def _descend(network: nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    optimiser.step()
 
 
 def _device() -> torch.device:

@@ -1,11 +1,13 @@
-"""What a recipe states: data, network, preconditioning and training settings of one triplet prior."""
+"""What a recipe states: data, network, task and training settings of one prior."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..loop import LoopSettings
+from ..task import Task
+from ..triplet_task import TripletTask
 
 
 @dataclass(frozen=True)
@@ -17,20 +19,19 @@ class Recipe:
         network: class and arguments of the raw network, as `prior.json` keeps them.
         modality: CT or MR.
         window: interval that maps to [0, 1]; see `PriorInfo.window`.
-        sigma_data, mean: statistics of the training images in that range, for the EDM preconditioning.
         spacings: pixel sizes in mm to train on.
         crop: side of the square training crops in pixels.
         held_out: share of slices, in whole patients, that never enters training.
         settings: the loop's settings.
         body_parts, training_data, licence, attribution: for the pack's metadata.
+        sigma_data, mean: statistics of the training images in that range, for the EDM preconditioning.
+        task: the kind of prior.
     """
 
     name: str
     network: dict[str, Any]
     modality: str
     window: tuple[float, float]
-    sigma_data: float
-    mean: float
     spacings: tuple[float, float]
     crop: int
     held_out: float
@@ -39,3 +40,6 @@ class Recipe:
     training_data: tuple[str, ...]
     licence: str
     attribution: str
+    sigma_data: float = 0.3
+    mean: float = 0.25
+    task: Task = field(default_factory=TripletTask)

@@ -1,0 +1,117 @@
+"""The task of a cold-restoration network: CvG-Diff with EPCT, or FBPConvNet without."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..operators.factory import make_operator
+from ..priors.prior import PriorInfo
+from ..units import AttenuationScale, HUWindow
+from .degradations import INDEX_FILE, Degradations, read_degradations, scan_of, slice_grid, write_degradations
+from .loop import Batch
+from .restoration import CompositeStep, DegradedCrops, level_weights, restoration_loss
+from .task import Augment, Lesson, Volumes
+
+if TYPE_CHECKING:
+    from .recipes.recipe import Recipe
+
+# View counts that the store holds, so that both recipes train from one.
+STORED_VIEWS = (288, 234, 180, 126, 72, 60, 54, 36, 30, 20, 18, 10)
+
+
+@dataclass(frozen=True)
+class RestorationTask:
+    """See `Task`.
+
+    Attributes:
+        views: views per full turn of the levels, falling.
+        composite: whether to train with EPCT.
+        images: whole slices of a composite step.
+        composite_crop: crop on which a composite step takes its loss.
+        size: side in pixels of the slices that are scanned.
+    """
+
+    views: tuple[int, ...]
+    composite: bool
+    images: int = 4
+    composite_crop: int = 160
+    size: int = 256
+
+    def lesson(self, recipe: Recipe, volumes: Volumes, work: Path, seed: int, augment: Augment | None) -> Lesson:
+        """See `Task.lesson`; the scans are kept in `work/degradations`."""
+        store = self._store(volumes, work)
+        window = HUWindow(*recipe.window)
+        weight = level_weights(self.views)
+
+        def loss(network: nn.Module, batch: Batch, generator: torch.Generator) -> Tensor:
+            return restoration_loss(network, batch, weight)
+
+        crops = DegradedCrops(store, window, self.views, recipe.crop, seed)
+        if not self.composite:
+            return Lesson(crops, loss)
+        return Lesson(crops, loss, CompositeStep.of(store, window, self.views, self.images, self.composite_crop))
+
+    def info(self, recipe: Recipe) -> PriorInfo:
+        """See `Task.info`."""
+        return PriorInfo(
+            name=recipe.name,
+            version="1",
+            network=recipe.network,
+            modality=recipe.modality,
+            domain="image",
+            parametrisation={"kind": "cold", "levels": list(self.views)},
+            channels=1,
+            window=recipe.window,
+            sigma_range=(0.0, 0.0),
+            spacing_range=recipe.spacings,
+            labels=(0,),
+            crop=recipe.crop,
+            body_parts=recipe.body_parts,
+            training_data=recipe.training_data,
+            licence=recipe.licence,
+            attribution=recipe.attribution,
+        )
+
+    @torch.no_grad()
+    def card(self, recipe: Recipe, network: nn.Module, validation: Volumes) -> dict[str, Any]:
+        """See `Task.card`: RMSE in HU of FBP and of one restoration, by views, on noise-free reference scans."""
+        from ..simulate import SimulationSettings, simulate
+        from ..volume import Volume
+
+        window, scale = HUWindow(*recipe.window), AttenuationScale()
+        network.eval()
+        squares: dict[int, list[tuple[float, float]]] = {views: [] for views in self.views}
+        for entry, array in validation:
+            if array.shape[1:] != (self.size, self.size):
+                continue
+            hu = np.asarray(array[[entry.slices // 3, 2 * entry.slices // 3]]).astype(np.float32)
+            volume = Volume(hu, (entry.spacing, entry.spacing, 1.0))
+            grid = slice_grid(self.size, entry.spacing)
+            for level, views in enumerate(self.views):
+                geometry = scan_of("reference", views, grid)
+                measured = simulate(volume, geometry, SimulationSettings(noise=False), 0)
+                start = scale.to_hu(make_operator(geometry, grid, memory_limit=0).fbp(measured.data))
+                x = network(window.normalise(start)[:, None], torch.full((len(hu),), level))[:, 0]
+                truth = torch.from_numpy(hu)
+                pair = ((image - truth).square().mean() for image in (start, window.denormalise(x)))
+                squares[views].append((float(next(pair)), float(next(pair))))
+        rmse = {
+            str(views): [round(math.sqrt(sum(column) / len(column)), 1) for column in zip(*values, strict=True)]
+            for views, values in squares.items()
+            if values
+        }
+        return {"rmse_hu_fbp_and_restored_by_views": rmse}
+
+    def _store(self, volumes: Volumes, work: Path) -> Degradations:
+        folder = work / "degradations"
+        if not (folder / INDEX_FILE).is_file():
+            views = STORED_VIEWS if set(self.views) <= set(STORED_VIEWS) else self.views
+            write_degradations(volumes, views, folder, self.size, report=lambda text: print(text, flush=True))
+        return read_degradations(folder)

@@ -1,0 +1,49 @@
+"""What a kind of prior means to the training command: its examples, its losses, its metadata and its report card."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+
+from ..priors.prior import PriorInfo
+from .cache import CachedVolume
+from .loop import Batch, LossFunction, SecondLoss
+
+if TYPE_CHECKING:
+    from .recipes.recipe import Recipe
+
+Volumes = list[tuple[CachedVolume, NDArray[np.int16]]]
+Augment = Callable[[Tensor, int], Tensor]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What the training loop needs; `second` is the loss of a second optimiser step, if there is one."""
+
+    dataset: Dataset[Batch]
+    loss: LossFunction
+    second: SecondLoss | None = None
+
+
+class Task(Protocol):
+    """One kind of prior."""
+
+    def lesson(self, recipe: Recipe, volumes: Volumes, work: Path, seed: int, augment: Augment | None) -> Lesson:
+        """The examples, made from `volumes` and kept below `work` where that takes long, and the losses.
+
+        Raises:
+            ValueError: volumes that cannot be used.
+        """
+
+    def info(self, recipe: Recipe) -> PriorInfo:
+        """The metadata of the pack, without its quality."""
+
+    def card(self, recipe: Recipe, network: nn.Module, validation: Volumes) -> dict[str, Any]:
+        """Quality of the trained network on volumes it has not seen."""

@@ -1,0 +1,68 @@
+"""The task of a Gaussian denoiser of three-slice stacks."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from ..priors.denoiser import EDMDenoiser
+from ..priors.prior import Prior, PriorInfo
+from .denoising import SIGMA_HIGHEST, SIGMA_LOWEST, denoising_loss
+from .report_card import as_loss, as_psnr, dds_psnr, denoising_rmse
+from .task import Augment, Lesson, Volumes
+from .triplets import LABELS, TripletCrops
+
+if TYPE_CHECKING:
+    from .recipes.recipe import Recipe
+
+
+class TripletTask:
+    """See `Task`."""
+
+    def lesson(self, recipe: Recipe, volumes: Volumes, work: Path, seed: int, augment: Augment | None) -> Lesson:
+        """See `Task.lesson`."""
+        crops = TripletCrops(volumes, recipe.window, recipe.crop, 2**40, seed, recipe.spacings, augment)
+        return Lesson(crops, denoising_loss(recipe.sigma_data, recipe.mean))
+
+    def info(self, recipe: Recipe) -> PriorInfo:
+        """See `Task.info`."""
+        return PriorInfo(
+            name=recipe.name,
+            version="1",
+            network=recipe.network,
+            modality=recipe.modality,
+            domain="image",
+            parametrisation={"kind": "edm", "sigma_data": recipe.sigma_data, "mean": recipe.mean},
+            channels=3,
+            window=recipe.window,
+            sigma_range=(SIGMA_LOWEST, SIGMA_HIGHEST),
+            spacing_range=recipe.spacings,
+            labels=tuple(LABELS),
+            crop=recipe.crop,
+            body_parts=recipe.body_parts,
+            training_data=recipe.training_data,
+            licence=recipe.licence,
+            attribution=recipe.attribution,
+        )
+
+    def card(self, recipe: Recipe, network: nn.Module, validation: Volumes) -> dict[str, Any]:
+        """See `Task.card`."""
+        info = self.info(recipe)
+        prior = Prior(info, EDMDenoiser(network, recipe.sigma_data, recipe.mean))
+        rmse = denoising_rmse(prior, validation)
+        quality: dict[str, Any] = {
+            "denoising_rmse": rmse,
+            "denoising_psnr_db": {sigma: round(value, 2) for sigma, value in as_psnr(rmse).items()},
+            "denoising_loss": {sigma: round(value, 4) for sigma, value in as_loss(rmse, info).items()},
+        }
+        if recipe.modality == "CT":
+            if find_spec("SimpleITK") and find_spec("scipy"):
+                prior.info = replace(info, quality=quality)
+                quality["dds_psnr_db"] = dds_psnr(prior, validation)
+            else:
+                print("DDS was not tried on the validation volumes: SimpleITK or scipy is not installed")
+        return quality
