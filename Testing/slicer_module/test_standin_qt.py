@@ -132,7 +132,7 @@ def test_a_widget_class_that_slicer_lacks_is_refused(fresh: Any, tmp_path: Path)
 
     path = tmp_path / "Top.ui"
     path.write_text(UI.replace("ctkCollapsibleButton", "ctkInventedButton"), encoding="utf-8")
-    with pytest.raises(Exception, match="ctkInventedButton|loader"):
+    with pytest.raises(Exception, match=r"ctkInventedButton|loader"):
         slicer.util.loadUI(str(path))
 
 

@@ -9,6 +9,7 @@ Differences of PythonQt from PySide that the classes here reproduce:
 
 from __future__ import annotations
 
+import types
 import xml.etree.ElementTree as ElementTree
 
 import shiboken6
@@ -75,6 +76,8 @@ def adopt(thing):
         ours = _class(type(thing).__name__)
         if ours is not None:
             thing.__class__ = ours
+            for name in ("connect", "disconnect"):  # PySide looks for these two in an object's own dictionary first
+                thing.__dict__[name] = types.MethodType(getattr(_PythonQt, name), thing)
     return thing
 
 
@@ -104,7 +107,7 @@ class _PythonQt:
         super().__init_subclass__(**kwargs)
         cls._closed = False  # a class derived in Python takes any attribute
         for name in ("connect", "disconnect"):  # PySide looks for these two in the very class only
-            if name not in cls.__dict__:
+            if not isinstance(cls.__dict__.get(name), types.FunctionType):
                 setattr(cls, name, getattr(_PythonQt, name))
 
     # signals ----------------------------------------------------------------------------------------------------
@@ -266,11 +269,6 @@ class _Loader(QtUiTools.QUiLoader):
     def createWidget(self, className, parent=None, name=""):
         made = _widget_class(className)(parent) if parent is not None else _widget_class(className)()
         made.setObjectName(name)
-        self.kept.append(made)
-        return made
-
-    def createLayout(self, className, parent=None, name=""):
-        made = adopt(super().createLayout(className, parent, name))  # made, and owned, by Qt
         self.kept.append(made)
         return made
 
