@@ -15,10 +15,12 @@ from .stopping import leave
 # name: (module, what it does). A module is imported only when its command is chosen: torch takes seconds.
 COMMANDS = {
     "reconstruct": ("commands.reconstruct", "reconstruct a volume's simulated, or measured, projections"),
+    "superres": ("commands.superres", "make thin slices of thick ones (MR or CT)"),
     "resume": ("commands.resume", "go on with an interrupted or cancelled job"),
     "methods": ("commands.methods", "list the reconstruction methods, or explain one"),
     "priors": ("commands.priors", "list, show or check prior packs"),
     "devices": ("commands.devices", "say which device would compute, and why"),
+    "estimate": ("commands.estimate", "say how long a job will take and how much memory it needs"),
     "train": ("training.command", "train a prior and write its pack"),
     "benchmark": ("benchmark", "time projectors and networks"),
 }
@@ -66,7 +68,7 @@ def _run(argv: list[str]) -> int:
         if command == name:
             chosen = importlib.import_module(f"{__package__}.{module}")
             chosen.add_arguments(sub)
-            if command == "reconstruct":
+            if hasattr(chosen, "add_method_arguments"):
                 # Which parameters there are depends on the method.
                 chosen.add_method_arguments(sub, argv)
     args = parser.parse_args(argv)

@@ -7,7 +7,7 @@ import shutil
 import time
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from . import atomic
 from .events import finite
@@ -22,6 +22,19 @@ if TYPE_CHECKING:
 
 STATES = ("queued", "running", "done", "failed", "cancelled", "interrupted")
 EXIT_CODES = {"done": 0, "cancelled": 130, "interrupted": 130}
+
+
+class Specification(Protocol):
+    """What a job folder needs of the specification in it."""
+
+    @property
+    def seed(self) -> int:
+        """Seed of every random number of the job."""
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -76,7 +89,7 @@ class JobFolder:
             raise ValueError(f"{self.path}: not a job folder (no spec.json)")
         return JobSpec.from_dict(read_object(self.spec))
 
-    def create(self, spec: JobSpec) -> None:
+    def create(self, spec: Specification) -> None:
         """Make the folder and write the specification, queued. An unfinished job that stood there is forgotten.
 
         Raises:

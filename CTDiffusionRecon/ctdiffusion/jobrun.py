@@ -15,7 +15,7 @@ import torch
 from . import atomic, devices, pipeline, provenance
 from .events import EventLog
 from .job import JobSpec
-from .jobfolder import JobFolder, JobStatus, to_json
+from .jobfolder import JobFolder, JobStatus, Specification, to_json
 from .jobmonitor import JobMonitor
 from .methods.registry import method_named
 from .operators.base import LinearOperator
@@ -47,7 +47,7 @@ def execute(folder: JobFolder, log: EventLog, stop: StopRequest, resume: bool, *
     """
     spec = folder.read_spec()
     monitor = JobMonitor(folder, log, stop, spec.digest, resume=resume, **intervals)
-    with _log_as_warnings(monitor):
+    with log_as_warnings(monitor):
         choice = devices.resolve(spec.device)
         log.emit("device", device=str(choice.device), reason=choice.reason)
         measurement, inputs = read_measurement(spec, folder.path, monitor)
@@ -67,13 +67,13 @@ def execute(folder: JobFolder, log: EventLog, stop: StopRequest, resume: bool, *
         "geometry": measurement.projections.geometry.to_dict(),
         "first_slice": measurement.projections.first_slice,
         "inputs": inputs,
-        "prior": None if prior is None else _prior_facts(prior),
+        "prior": None if prior is None else prior_facts(prior),
     }
     volumes = {folder.volume.name: result.volume}
     if spec.keep_projections:
         with monitor.timed("projector"):
             volumes |= sinogram_volumes(measurement.projections, operator, result.volume)
-    return _write(folder, spec, result, volumes, facts, monitor, stop)
+    return write_result(folder, spec, result, volumes, facts, monitor, stop)
 
 
 def read_measurement(spec: JobSpec, folder: Path, monitor: JobMonitor) -> tuple[Measurement, dict[str, Any]]:
@@ -176,15 +176,21 @@ def _read_projections(spec: JobSpec, path: Path) -> tuple[Measurement, str]:
     return pipeline.measured(projections, grid, warnings), content
 
 
-def _write(
+def write_result(
     folder: JobFolder,
-    spec: JobSpec,
+    spec: Specification,
     result: Result,
     volumes: dict[str, Volume],
     facts: dict[str, Any],
     monitor: JobMonitor,
     stop: StopRequest,
 ) -> JobStatus:
+    """Write the volumes by file name and the provenance, and publish them by one last rename.
+
+    Raises:
+        OSError: they cannot be written.
+        Cancelled: the job was stopped before that rename.
+    """
     monitor.step("write", 0, 1)
     with monitor.timed("io"):
         folder.discard_partial_result()
@@ -219,13 +225,14 @@ def _write(
     return status
 
 
-def _prior_facts(prior: Prior) -> dict[str, Any]:
+def prior_facts(prior: Prior) -> dict[str, Any]:
+    """What provenance says about a prior."""
     facts = asdict(prior.info)
     return {name: facts[name] for name in ("name", "version", "weights_sha256", "licence", "attribution")}
 
 
 @contextmanager
-def _log_as_warnings(monitor: JobMonitor) -> Iterator[None]:
+def log_as_warnings(monitor: JobMonitor) -> Iterator[None]:
     """Hand the engine's own log warnings (memory ladder) to the user for the length of a block."""
 
     class Handler(logging.Handler):

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..images.header import META_SUFFIXES, NIFTI_SUFFIXES, NRRD_SUFFIXES, image_suffix
-from ..images.itk import toolkit
 from ..job import DEVICES, PRESETS, JobSpec
-from ..jobfolder import JobFolder
 from ..methods.registry import method_named, methods
-from ..parameters import ParameterInfo, describe
+from ..parameters import describe
 from ..simulate import SimulationSettings
 from ..strictjson import read_object
-from ..volume import WRITABLE
-from .methods import facts, option_name
-from .running import run_here
+from .delivery import deliver
+from .options import absolute_pack, add_parameter, given
 
 _PARAMETER = "parameter:"
 _SIMULATION = "simulation:"
@@ -49,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     scan.add_argument("--assume-hu", action=argparse.BooleanOptionalAction, default=False, help=text)
     simulation = parser.add_argument_group("simulation")
     for info in describe(SimulationSettings):
-        _add_parameter(simulation, info, _SIMULATION)
+        add_parameter(simulation, info, _SIMULATION)
     text = "simulate without noise (the same as --no-noise)"
     simulation.add_argument("--noise-free", dest=f"{_SIMULATION}noise", action="store_false", help=text)
     running = parser.add_argument_group("running")
@@ -79,7 +73,7 @@ def add_method_arguments(parser: argparse.ArgumentParser, argv: Sequence[str]) -
         text = "set of parameters to start from; those given as options win"
         group.add_argument("--preset", choices=sorted(method.presets), help=text)
     for info in describe(method.parameters):
-        _add_parameter(group, info, _PARAMETER)
+        add_parameter(group, info, _PARAMETER)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -87,12 +81,7 @@ def main(args: argparse.Namespace) -> int:
     spec = spec_of(args)
     if not Path(spec.input).exists():
         raise FileNotFoundError(f"{args.input}: no such file or folder")
-    out = Path(os.path.abspath(args.output))
-    if image_suffix(out) in WRITABLE and not out.is_dir():
-        return _into_file(spec, out, args.json)
-    if image_suffix(out) in (*NRRD_SUFFIXES, *NIFTI_SUFFIXES, *META_SUFFIXES) and not out.is_dir():
-        raise ValueError(f"{out.name}: cannot write this format; use one of {', '.join(WRITABLE)}, or a folder")
-    return _into_folder(spec, out, args.json)
+    return deliver(spec, args.output, args.json)
 
 
 def spec_of(args: argparse.Namespace) -> JobSpec:
@@ -115,10 +104,10 @@ def spec_of(args: argparse.Namespace) -> JobSpec:
         "start_deg": args.start_deg,
         "limited_deg": args.limited,
         "angles_deg": None if args.angles_deg is None else _angles(args.angles_deg),
-        "simulation": _given(args, _SIMULATION),
-        "parameters": {**_preset(args), **_given(args, _PARAMETER)},
+        "simulation": given(args, _SIMULATION),
+        "parameters": {**_preset(args), **given(args, _PARAMETER)},
         "assume_hu": args.assume_hu,
-        "prior": _prior(args.prior),
+        "prior": absolute_pack(args.prior),
         "slices": args.slices,
         "device": args.device,
         "seed": args.seed,
@@ -131,87 +120,9 @@ def spec_of(args: argparse.Namespace) -> JobSpec:
     return JobSpec.from_dict(values)
 
 
-def _into_folder(spec: JobSpec, out: Path, as_json: bool) -> int:
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"{out}: a file of this name is in the way")
-    fresh = not out.exists()
-    folder = JobFolder(out)
-    folder.create(spec)
-    status = run_here(out, as_json=as_json)
-    if status.bad_input and fresh:
-        # A refused job leaves nothing behind.
-        shutil.rmtree(out, ignore_errors=True)
-    elif status.state == "done" and not as_json:
-        print(f"wrote {folder.volume}")
-    elif status.exit_code == 130 and not as_json:
-        print(f"to go on: ctdiffusion resume {out}")
-    return status.exit_code
-
-
-def _into_file(spec: JobSpec, out: Path, as_json: bool) -> int:
-    if not out.parent.is_dir():
-        raise FileNotFoundError(f"{out.parent}: no such folder")
-    # Beside the result, so that its last step is a rename on the same disk.
-    temporary = Path(tempfile.mkdtemp(prefix=".ctdiffusion-", dir=out.parent))
-    try:
-        folder = JobFolder(temporary)
-        folder.create(spec)
-        status = run_here(temporary, as_json=as_json, on_exit=lambda _: shutil.rmtree(temporary, ignore_errors=True))
-        if status.state == "done":
-            _deliver(folder, out)
-            if not as_json:
-                print(f"wrote {out}")
-        return status.exit_code
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _deliver(folder: JobFolder, out: Path) -> None:
-    suffix = image_suffix(out)
-    if suffix == folder.volume.suffix:
-        os.replace(folder.volume, out)
-    else:
-        other = folder.path / f"delivery{suffix}"
-        # Not read_volume, which judges values and would clip them.
-        itk = toolkit()
-        itk.WriteImage(itk.ReadImage(str(folder.volume)), str(other), suffix != ".nii")
-        os.replace(other, out)
-    os.replace(folder.provenance, out.with_name(out.name[: -len(suffix)] + ".provenance.json"))
-
-
-def _add_parameter(group: argparse._ArgumentGroup, info: ParameterInfo, prefix: str) -> None:
-    option = f"--{option_name(info)}"
-    text = f"{info.text} {facts(info)}".replace("%", "%%")
-    settings: dict[str, Any] = {"dest": f"{prefix}{info.name}", "default": argparse.SUPPRESS, "help": text}
-    if info.kind is bool:
-        group.add_argument(option, action=argparse.BooleanOptionalAction, **settings)
-    elif info.choices:
-        group.add_argument(option, choices=info.choices, **settings)
-    else:
-        convert = _or_auto(info.kind) if info.optional else info.kind
-        group.add_argument(option, type=convert, metavar=info.kind.__name__.upper(), **settings)
-
-
-def _or_auto(kind: type) -> Any:
-    def convert(text: str) -> Any:
-        return None if text == "auto" else kind(text)
-
-    convert.__name__ = kind.__name__
-    return convert
-
-
-def _given(args: argparse.Namespace, prefix: str) -> dict[str, Any]:
-    return {name[len(prefix) :]: value for name, value in vars(args).items() if name.startswith(prefix)}
-
-
 def _preset(args: argparse.Namespace) -> dict[str, Any]:
     name = getattr(args, "preset", None)
     return {} if name is None else dict(method_named(args.method).presets[name])
-
-
-def _prior(name: str | None) -> str | None:
-    # A job may be resumed from another working directory.
-    return os.path.abspath(name) if name is not None and Path(name).is_dir() else name
 
 
 def _pair(text: str) -> list[float]:

@@ -42,14 +42,16 @@ def run_here(
 
 def numbers(status: JobStatus) -> str:
     """The quality table of a finished job; without a reference, its data misfit alone."""
+    units = _UNITS if "rmse_permille" not in (status.metrics or {}) else _MR_UNITS
     lines = []
     for name, value in {**(status.metrics or {}), **_prefixed(status.misfit or {})}.items():
         shown = "undefined" if value is None or not math.isfinite(value) else f"{value:.4g}"
-        lines.append(f"{name:<16} {shown:>10}  {_UNITS.get(name.split('_')[0], '')}".rstrip())
+        lines.append(f"{name:<16} {shown:>10}  {units.get(name.split('_')[0], '')}".rstrip())
     return "\n".join(lines)
 
 
 _UNITS = {"psnr": "dB (data range 2000 HU)", "rmse": "HU"}
+_MR_UNITS = {"psnr": "dB (data range: robust maximum)", "rmse": "per mille of the robust maximum"}
 
 
 def _prefixed(misfit: dict[str, float | None]) -> dict[str, float | None]:

@@ -25,18 +25,20 @@ def compare(
     reference: Volume,
     data_range: float = 2000.0,
     window: tuple[float, float] = (-1000.0, 1000.0),
+    mask: Mask | None = None,
 ) -> dict[str, float]:
     """Quality of a result in HU.
 
     PSNR (dB) and SSIM use values clipped to `window`, RMSE the values as they are. All count only voxels in the disc
-    inscribed in the slices. `psnr` and `ssim` are of the whole volume (`ssim` with a 3-D window; the axial mean where
-    there are fewer than 7 slices); the others are means over the slices of one plane in which they are defined.
-    Identical images have a PSNR of infinity; what is not defined is NaN (see `plain`).
+    inscribed in the slices, or in `mask`. `psnr` and `ssim` are of the whole volume (`ssim` with a 3-D window; the
+    axial mean where there are fewer than 7 slices); the others are means over the slices of one plane in which they
+    are defined. Identical images have a PSNR of infinity; what is not defined is NaN (see `plain`).
 
     Args:
         result, reference: volumes of one shape.
         data_range: of PSNR and SSIM, in HU.
         window: HU interval.
+        mask: voxels that count `[slice, row, column]`; None is the disc.
 
     Raises:
         ValueError: shapes differ, or a data range or window that is empty.
@@ -47,7 +49,8 @@ def compare(
         raise ValueError(f"data_range must be positive, got {data_range!r}")
     if not window[0] < window[1]:
         raise ValueError(f"window must be increasing, got {window!r}")
-    mask = field_of_view(reference)
+    if mask is None:
+        mask = field_of_view(reference)
     raw = (result.array.astype(np.float64) - reference.array)[mask]
     x = np.clip(result.array, *window).astype(np.float64)
     y = np.clip(reference.array, *window).astype(np.float64)

@@ -1,0 +1,44 @@
+"""Parameters as command-line options."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from ..parameters import ParameterInfo
+from .methods import facts, option_name
+
+
+def add_parameter(group: argparse._ArgumentGroup, info: ParameterInfo, prefix: str) -> None:
+    """Add the option of one parameter; its value goes to `prefix` and the parameter's name."""
+    option = f"--{option_name(info)}"
+    text = f"{info.text} {facts(info)}".replace("%", "%%")
+    settings: dict[str, Any] = {"dest": f"{prefix}{info.name}", "default": argparse.SUPPRESS, "help": text}
+    if info.kind is bool:
+        group.add_argument(option, action=argparse.BooleanOptionalAction, **settings)
+    elif info.choices:
+        group.add_argument(option, choices=info.choices, **settings)
+    else:
+        convert = _or_auto(info.kind) if info.optional else info.kind
+        group.add_argument(option, type=convert, metavar=info.kind.__name__.upper(), **settings)
+
+
+def _or_auto(kind: type) -> Any:
+    def convert(text: str) -> Any:
+        return None if text == "auto" else kind(text)
+
+    convert.__name__ = kind.__name__
+    return convert
+
+
+def given(args: argparse.Namespace, prefix: str) -> dict[str, Any]:
+    """The parameters that were given, by name."""
+    return {name[len(prefix) :]: value for name, value in vars(args).items() if name.startswith(prefix)}
+
+
+def absolute_pack(name: str | None) -> str | None:
+    """The name of a prior pack, or its folder as an absolute path."""
+    # A job may be resumed from another working directory.
+    return os.path.abspath(name) if name is not None and Path(name).is_dir() else name

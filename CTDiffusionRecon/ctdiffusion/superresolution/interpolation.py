@@ -1,0 +1,38 @@
+"""Interpolation along the slices as a small matrix, with thick and thin slices at their true places."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..operators.slice_average import SliceAverage, along_slices
+
+
+def interpolation_matrix(thick_slices: int, factor: int, order: int) -> Tensor:
+    """Spline interpolation of degree `order`, `[thin slice, thick slice]`, float64.
+
+    Thin slice i lies at (i + 1/2) / f - 1/2 in thick slices; beyond the outermost centres their values go on.
+    """
+    from scipy.ndimage import map_coordinates
+
+    places = (np.arange(thick_slices * factor) + 0.5) / factor - 0.5
+    places = places.clip(0.0, thick_slices - 1.0)
+    columns = [map_coordinates(unit, places[None], order=order, mode="mirror") for unit in np.eye(thick_slices)]
+    return torch.from_numpy(np.stack(columns, 1))
+
+
+def interpolate(thick: Tensor, operator: SliceAverage, order: int, consistent: bool) -> Tensor:
+    """Thin slices from thick ones `[slice, row, column]`.
+
+    Args:
+        thick: thick slices.
+        operator: thin to thick slices.
+        order: 1 linear, 3 cubic.
+        consistent: choose the spline whose thick slices A x are the measured ones, x = U (A U)^-1 y, instead of the one
+            that passes through their values at their centres, x = U y.
+    """
+    U = interpolation_matrix(operator.thick_slices, operator.factor, order)
+    if consistent:
+        U = U @ torch.linalg.inv(operator.matrix() @ U)
+    return along_slices(U, thick)
