@@ -1,6 +1,6 @@
-"""The quality table of docs/quality.md: FBP, TV and DDS on the validation volumes. A benchmark, not a test.
+"""The quality tables of the documentation: methods on the validation volumes. A benchmark, not a test.
 
-    python Testing/benchmarks/validate.py VAL_FOLDER OUT.json [--slices 8] [--views 30] [--geometries parallel fan]
+    python Testing/benchmarks/validate.py VAL_FOLDER --out OUT.json [--slices 8] [--views 30] [--scans parallel fan]
 
 Every volume contributes its central slab. Settings are the methods' defaults; nothing is chosen with the truth.
 """
@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
 
-from ctdiffusion.geometry import equispaced
+from ctdiffusion.geometry import Geometry, Grid, equispaced, limited_angle
+from ctdiffusion.methods.registry import method_named
 from ctdiffusion.presets import default_geometry
 from ctdiffusion.priors.pack import load_pack, locate_pack
+from ctdiffusion.quality.roughness import roughness_z
 from ctdiffusion.simulate import SimulationSettings
 from ctdiffusion.study import run_study
 from ctdiffusion.volume import read_volume
@@ -23,8 +26,29 @@ CASES = {
     "noise-free": SimulationSettings(noise=False),
     "noise-free, same grid": SimulationSettings(noise=False, same_grid=True),
 }
-ARCS = {"parallel": 180.0, "fan": 360.0, "fan-curved": 360.0, "cone": 360.0}
-KEPT = ("psnr", "ssim", "rmse_hu", "psnr_coronal", "psnr_sagittal")
+# Geometry and arc in degrees: (start, span) of a limited one.
+SCANS: dict[str, tuple[str, float | tuple[float, float]]] = {
+    "parallel": ("parallel", 180.0),
+    "fan": ("fan", 360.0),
+    "fan-curved": ("fan-curved", 360.0),
+    "cone": ("cone", 360.0),
+    "cone, 0 to 100 degrees": ("cone", (0.0, 100.0)),
+}
+CASE = ("volume", "scan", "views", "case", "seed", "method")
+SHOWN = {
+    "psnr": "PSNR dB",
+    "psnr_axial": "axial",
+    "psnr_coronal": "coronal",
+    "psnr_sagittal": "sagittal",
+    "ssim": "SSIM",
+    "ssim_coronal": "coronal",
+    "ssim_sagittal": "sagittal",
+    "rmse_hu": "RMSE HU",
+    "roughness_z": "z rough.",
+    "misfit": "misfit",
+    "chi2": "chi2",
+    "seconds": "s",
+}
 
 
 def main() -> None:
@@ -33,46 +57,67 @@ def main() -> None:
     parser.add_argument("volumes", type=Path, nargs="+", help="CT volumes, or a folder of them")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--slices", type=int, default=8)
-    parser.add_argument("--views", type=int, default=30)
-    parser.add_argument("--geometries", nargs="+", default=["parallel", "fan"], choices=sorted(ARCS))
+    parser.add_argument("--views", type=int, nargs="+", default=[30])
+    parser.add_argument("--scans", nargs="+", default=["parallel", "fan"], choices=sorted(SCANS))
     parser.add_argument("--cases", nargs="+", default=["noise", "noise-free"], choices=sorted(CASES))
-    parser.add_argument("--methods", nargs="+", default=["fbp", "tv", "dds"])
+    parser.add_argument("--methods", nargs="+", default=["fbp", "tv", "dds"], help="NAME or NAME:PRESET")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--prior", default="ct-triplet-256")
     arguments = parser.parse_args()
     paths = [p for given in arguments.volumes for p in (sorted(given.glob("*.nii.gz")) if given.is_dir() else [given])]
     prior = load_pack(locate_pack(arguments.prior))
-    rows = []
-    print("| volume | geometry | case | method | PSNR dB | SSIM | RMSE HU | misfit | chi2 | s |\n|" + "---|" * 10)
+    rows: list[dict[str, object]] = []
+    print("| " + " | ".join((*CASE, *SHOWN.values())) + " |\n|" + "---|" * (len(CASE) + len(SHOWN)))
     for path in paths:
         whole = read_volume(path)
         start = max(0, (whole.array.shape[0] - arguments.slices) // 2)
-        slab = whole.slices(start, start + arguments.slices)
-        for kind in arguments.geometries:
-            angles = equispaced(arguments.views, ARCS[kind] * 3.141592653589793 / 180.0)
-            geometry = default_geometry(kind, angles, slab.grid)
-            for case in arguments.cases:
-                results = run_study(
-                    slab, geometry, CASES[case], [(m, {}) for m in arguments.methods], prior=prior, first_slice=start
-                )
-                for result in results:
-                    row = {
-                        "volume": path.name.split(".")[0],
-                        "geometry": kind,
-                        "case": case,
-                        "method": result.method,
-                        **{name: result.metrics[name] for name in KEPT},
-                        **result.misfit,
-                        "seconds": result.seconds,
-                    }
-                    rows.append(row)
-                    chi2 = "-" if row["chi2"] is None else f"{row['chi2']:.2f}"
-                    print(
-                        f"| {row['volume']} | {kind} | {case} | {row['method']} | {row['psnr']:.2f} "
-                        f"| {row['ssim']:.3f} | {row['rmse_hu']:.1f} | {row['relative']:.4f} "
-                        f"| {chi2} | {row['seconds']:.0f} |",
-                        flush=True,
-                    )
-                    arguments.out.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+        slab = whole.slices(start, min(start + arguments.slices, whole.array.shape[0]))
+        for name, views, case, seed, method in (
+            (name, views, case, seed, method)
+            for name in arguments.scans
+            for views in arguments.views
+            for case in arguments.cases
+            for seed in arguments.seeds
+            for method in arguments.methods
+        ):
+            geometry = scan(name, views, slab.grid)
+            base, _, preset = method.partition(":")
+            values = dict(method_named(base).presets[preset]) if preset else {}
+            (result,) = run_study(
+                slab, geometry, CASES[case], [(base, values)], seed=seed, prior=prior, first_slice=start
+            )
+            row: dict[str, object] = {
+                "volume": path.name.split(".")[0],
+                "scan": name,
+                "views": views,
+                "case": case,
+                "seed": seed,
+                "method": method,
+                **result.metrics,
+                "roughness_z": roughness_z(result.volume, slab),
+                "misfit": result.misfit["relative"],
+                "chi2": result.misfit["chi2"],
+                "seconds": result.seconds,
+            }
+            rows.append(row)
+            cells = [row[key] for key in (*CASE, *SHOWN)]
+            print("| " + " | ".join(map(text, cells)) + " |", flush=True)
+            arguments.out.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+
+
+def scan(name: str, views: int, grid: Grid) -> Geometry:
+    """The default geometry of a scan."""
+    kind, arc = SCANS[name]
+    if isinstance(arc, tuple):
+        angles = limited_angle(views, *(math.radians(a) for a in arc))
+    else:
+        angles = equispaced(views, math.radians(arc))
+    return default_geometry(kind, angles, grid)
+
+
+def text(value: object) -> str:
+    """A cell of the table."""
+    return f"{value:.4g}" if isinstance(value, float) else "-" if value is None else str(value)
 
 
 if __name__ == "__main__":
