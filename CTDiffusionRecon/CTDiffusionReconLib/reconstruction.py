@@ -15,6 +15,7 @@ from .catalogue import check_values, find_priors, method_named, shipped_catalogu
 from .dependencies import Dependencies, InstallReport, dependencies_of, dependencies_query, own_dependencies
 from .devices import devices_query
 from .engine import Engine
+from .estimate import Estimate, calibration_query, estimate_request
 from .inputs import INPUT_FILE, InputRecord, checkVolume, exportVolume, recordOf
 from .job import CANCELLED, DONE, ReconstructionJob
 from .jobs import JobQueue
@@ -48,6 +49,8 @@ class ReconstructionLogic:
     ) -> None:
         self.engine = engine
         self.table = ResultsTable()
+        # What "auto" means, as the engine's answer to `askForDevices` says; its owner puts it here.
+        self.autoDevice = "cpu"
         self._runner = runner or _defaultRunner()
         self.queue = JobQueue(engine, self._runner, deliver=self._deliver, idle=_idle())
         self._records: dict[ReconstructionJob, tuple[InputRecord, Any]] = {}
@@ -161,6 +164,24 @@ class ReconstructionLogic:
     def askForDevices(self) -> EngineQuery:
         """Ask what the engine computes on; `poll` the query, then give its answer to `devices.device_line`."""
         return devices_query(self.engine(), self._runner).start()
+
+    def estimate(
+        self, volume: Any, method: str = "dds", *, request: ReconstructionRequest | None = None, **options: Any
+    ) -> Estimate:
+        """Time in s and memory in bytes of a reconstruction of a volume node, at once (see `estimate`).
+
+        Raises:
+            ValueError: a volume or an option that is refused.
+        """
+        checkVolume(volume)
+        request = request or ReconstructionRequest(**{"method": method, **_known(options)})
+        device = self.autoDevice if request.device == "auto" else request.device
+        size, spacing = volume.GetImageData().GetDimensions(), volume.GetSpacing()
+        return estimate_request(request, shipped_catalogue(), tuple(size), tuple(spacing), device)
+
+    def askForSpeed(self) -> EngineQuery:
+        """Have this computer timed, once and for some seconds, so that estimates become better."""
+        return calibration_query(self.engine(), self._runner).start()
 
     def dependencies(self) -> Dependencies:
         """What the engine's Python has and lacks; asks it in a process of its own where it is not the running one.

@@ -37,6 +37,8 @@ def method_facts(method: Method) -> dict[str, Any]:
         "summary": method.summary,
         "source": method.source,
         "needs_prior": method.needs_prior,
+        "evaluations": method.evaluations,
+        "presets": {name: dict(values) for name, values in method.presets.items()},
         "parameters": [parameter_facts(info) for info in describe(method.parameters)],
     }
 

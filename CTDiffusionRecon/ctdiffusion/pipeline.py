@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from .estimate import held_bytes
 from .geometry import Geometry, Grid
 from .images.memory import check_memory
 from .methods.registry import Method, Problem
@@ -24,10 +25,6 @@ from .volume import Volume
 
 if TYPE_CHECKING:
     from .priors.prior import Prior
-
-# Float32 arrays of the size of the volume and of the projections that a reconstruction holds at once, generously.
-_VOLUMES_HELD = 10
-_PROJECTIONS_HELD = 8
 
 
 class ReconstructionError(RuntimeError):
@@ -108,9 +105,8 @@ def check_need(grid: Grid, geometry: Geometry) -> None:
         ValueError: it would not; the text says what was needed.
     """
     slices, rows, columns = grid.shape
-    voxels = slices * rows * columns
     a, b, c = geometry.data_shape(slices)
-    need = 4 * (_VOLUMES_HELD * voxels + _PROJECTIONS_HELD * a * b * c)
+    need = held_bytes(grid, geometry)
     check_memory(need, "volume", f"reconstructing {columns} x {rows} x {slices} voxels from {a} x {b} x {c} rays")
 
 

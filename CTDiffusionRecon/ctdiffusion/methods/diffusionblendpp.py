@@ -33,6 +33,7 @@ DIFFUSION_BLEND_PP = register(
         parameters=GradientParameters,
         run=run,
         needs_prior=True,
+        evaluations=1.0 / 3.0,
         presets={
             "published": {
                 "steps": 200, "sigma_start": 5.0, "cg_iterations": 5, "weighted": False, "final_cg": 0, "grid": "input"

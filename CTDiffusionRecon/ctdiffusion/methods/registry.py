@@ -54,6 +54,7 @@ class Method:
         run: (problem, parameters) -> attenuation volume `[slice, row, column]` in 1/mm.
         needs_prior: whether `problem.prior` must be there.
         presets: named sets of parameters, such as the published settings.
+        evaluations: network evaluations of a slice for each noise level, for estimates of time.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Method:
     run: Callable[[Problem, Any], Tensor]
     needs_prior: bool = False
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    evaluations: float = 1.0
 
 
 _METHODS: dict[str, Method] = {}

@@ -1,0 +1,99 @@
+"""`ctdiffusion estimate [SPEC.json]`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from .. import devices
+from ..calibration import calibrate
+from ..catalogue import method_facts
+from ..estimate import Estimate, Speed, estimate, read_speed, speed_values
+from ..geometry import Geometry, Grid
+from ..job import DEVICES, JobSpec
+from ..jobrun import DEFAULT_PRIOR
+from ..methods.registry import method_named
+from ..presets import default_geometry
+from ..priors.pack import find_packs
+from ..strictjson import read_object
+from ..volume import read_volume
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    text = "specification of a job (spec.json); without it this computer is timed, and nothing else"
+    parser.add_argument("spec", nargs="?", type=Path, metavar="SPEC.json", help=text)
+    parser.add_argument("--device", choices=DEVICES, help="device to time (that of the job, else auto)")
+    parser.add_argument("--prior", metavar="NAME|PATH", help="prior pack to time (that of the job, else the default)")
+    text = "time this computer again; it is done by itself the first time, takes seconds and is remembered"
+    parser.add_argument("--calibrate", action="store_true", help=text)
+    parser.add_argument("--json", action="store_true", help="print the estimate as JSON")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Print an estimate."""
+    spec = None if args.spec is None else JobSpec.from_dict(read_object(args.spec))
+    device = devices.resolve(args.device or ("auto" if spec is None else spec.device)).device
+    prior = _prior(args.prior or (None if spec is None else spec.prior))
+    speed = read_speed(device.type)
+    known = prior is None or Path(prior).name in speed.network_ns
+    if args.calibrate or spec is None or not speed.measured or not known:
+        speed = calibrate(device, prior)
+    if spec is None:
+        print(json.dumps({"speed": speed_values(speed)}) if args.json else _speed_line(speed))
+        return 0
+    found = _estimate(spec, args.spec.resolve().parent, speed, prior)
+    print(json.dumps(asdict(found)) if args.json else _line(found))
+    return 0
+
+
+def _estimate(spec: JobSpec, folder: Path, speed: Speed, prior: str | None) -> Estimate:
+    facts = method_facts(method_named(spec.method))
+    geometry, grid = _scan(spec, folder)
+    finer = None
+    if spec.input_kind == "volume":
+        finer = 1 if spec.simulation.same_grid else spec.simulation.oversampling
+    name = None if prior is None else Path(prior).name
+    return estimate(facts, spec.parameters, geometry, grid, speed, finer, name)
+
+
+def _scan(spec: JobSpec, folder: Path) -> tuple[Geometry, Grid]:
+    path = spec.input_path(folder)
+    if spec.input_kind == "projections":
+        from ..measured import read_projections
+
+        found = read_projections(path)
+        geometry: Geometry = found.projections.geometry
+        if spec.views is not None and spec.views < geometry.views:
+            geometry = geometry.subset(range(spec.views))
+        return geometry, found.grid
+    volume = read_volume(path, spec.assume_hu)
+    if spec.slices is not None:
+        volume = volume.slices(*spec.slices)
+    explicit = spec.explicit_geometry()
+    if explicit is not None:
+        return explicit, volume.grid
+    assert isinstance(spec.geometry, str)
+    return default_geometry(spec.geometry, spec.angles(), volume.grid), volume.grid
+
+
+def _prior(name: str | None) -> str | None:
+    """The pack to time: that name, else the default one, else any, else none."""
+    packs = find_packs()
+    if name is not None:
+        return name
+    return DEFAULT_PRIOR if DEFAULT_PRIOR in packs else next(iter(packs), None)
+
+
+def _line(found: Estimate) -> str:
+    text = f"about {found.seconds:.0f} s ({found.low_s:.0f} to {found.high_s:.0f}), {found.memory_bytes / 1e9:.1f} GB"
+    if found.gpu_bytes:
+        text += f", {found.gpu_bytes / 1e9:.1f} GB on the GPU"
+    return f"{text}; {found.note}" if found.note else text
+
+
+def _speed_line(speed: Speed) -> str:
+    networks = ", ".join(f"{name} {ns:.0f} ns a pixel" for name, ns in speed.network_ns.items())
+    return f"{speed.device}: projection {speed.sample_ns:.2f} ns a sample, cone {speed.cone_ns:.2f}; network {networks}"
