@@ -107,9 +107,7 @@ def slicesOfROI(volume, roi):
     """
     import numpy as np
 
-    size = np.zeros(3)
-    roi.GetSize(size)
-    corners = 0.5 * size * np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
+    corners = 0.5 * np.array(roi.GetSize()) * np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
     to_world = slicer.util.arrayFromVTKMatrix(roi.GetObjectToWorldMatrix())
     ras = to_world @ np.column_stack([corners, np.ones(8)]).T
     k = (np.linalg.inv(ijk_to_ras(volume)) @ ras)[2]
