@@ -49,6 +49,8 @@ _FACTORIES = {
     "QApplication": ("topLevelWidgets", "allWidgets", "activeWindow", "focusWidget", "clipboard", "instance"),
 }
 _made: dict[str, type] = {}
+# A wrapper whose class was changed must not be collected before Qt's object is: PySide would take it for its own.
+_adopted: list = []
 
 
 class _Meta(type(QtCore.QObject)):
@@ -76,6 +78,7 @@ def adopt(thing):
         ours = _class(type(thing).__name__)
         if ours is not None:
             thing.__class__ = ours
+            _adopted.append(thing)
             for name in ("connect", "disconnect"):  # PySide looks for these two in an object's own dictionary first
                 thing.__dict__[name] = types.MethodType(getattr(_PythonQt, name), thing)
     return thing
