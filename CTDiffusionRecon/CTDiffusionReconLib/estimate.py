@@ -53,9 +53,9 @@ def estimate_request(
     grid = Grid((max(1, min(stop, count) - start), rows, columns), (dz, dy, dx))
     simulation = {**defaults(catalogue["simulation"]), **request.simulation}
     finer = 1 if simulation.get("same_grid") else int(simulation.get("oversampling") or 1)
-    prior = Path(request.prior).name if request.prior else DEFAULT_PRIOR
     speed = read_speed("cuda" if device == "cuda" else "cpu", calibration)
     method = method_named(catalogue, request.method)
+    prior = Path(request.prior).name if request.prior else method.get("default_prior") or DEFAULT_PRIOR
     return estimate(method, request.parameters, geometry_of(request, grid), grid, speed, finer, prior)
 
 

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ctdiffusion.jobfolder import JobFolder
 
 HERE = Path(__file__).resolve().parent
 PACKAGE = HERE.parents[1] / "CTDiffusionRecon"
@@ -17,6 +22,8 @@ class FakeEngine:
     """Has what `JobQueue` uses of an engine, and runs this file."""
 
     package = PACKAGE
+    priors = ()
+    foreign = False
 
     def worker(self, folder: Path, resume: bool = False) -> list[str]:
         return [sys.executable, str(HERE / "fake_engine.py"), str(folder), *(["--resume"] if resume else [])]
@@ -39,6 +46,8 @@ def main(folder: Path) -> int:
     from ctdiffusion.joblock import JobLock
 
     behaviour = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+    if "schema" in behaviour:
+        return _copy(job=JobFolder(folder), seconds=float(os.environ.get("FAKE_ENGINE_SECONDS", "0")))
     if "exec" in behaviour:
         # A launcher: the interpreter that matters is its child.
         values = {**behaviour}
@@ -83,6 +92,32 @@ def main(folder: Path) -> int:
         job.provenance.write_text(json.dumps({"method_seconds": 1.5}))
         job.write_status(JobStatus("done", result="result/reconstruction.nrrd", metrics={"psnr": 30.0}))
     return int(behaviour.get("code", 0))
+
+
+def _copy(job: JobFolder, seconds: float) -> int:
+    """A real specification: its input is the result."""
+    from ctdiffusion.events import EventLog
+    from ctdiffusion.jobfolder import JobStatus
+    from ctdiffusion.joblock import JobLock
+
+    lock = JobLock(job.path)
+    lock.acquire()
+    job.write_status(JobStatus("running", pid=os.getpid()))
+    log = EventLog(job.events)
+    log.emit("step", phase="read", step=1, total=1)
+    _sleep(seconds, job.cancel)
+    if job.cancel.exists():
+        job.write_status(JobStatus("cancelled", error="cancelled"))
+        return 130
+    spec = json.loads(job.spec.read_text(encoding="utf-8"))
+    numbers = {"metrics": {"psnr": 30.0 + spec["views"] / 100, "rmse_hu": 50.0}, "misfit": {"relative": 0.01}}
+    record = {"spec": spec, "method_seconds": 1.5, "geometry": {"kind": "fan", "angles": [0.0] * spec["views"]},
+              "result_sha256": "abc", **numbers}  # fmt: skip
+    job.provenance.write_text(json.dumps(record))
+    job.result.mkdir()
+    shutil.copy(spec["input"] if os.path.isabs(spec["input"]) else job.path / spec["input"], job.volume)
+    job.write_status(JobStatus("done", result="result/reconstruction.nrrd", **numbers))
+    return 0
 
 
 def _sleep(seconds: float, cancel: Path | None) -> None:

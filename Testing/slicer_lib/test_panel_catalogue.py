@@ -1,0 +1,137 @@
+"""What the panel knows of the engine: methods, parameters, priors, device, and how it asks."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+
+import catalogue_json
+import pytest
+from ctdiffusion.catalogue import catalogue
+from ctdiffusion.methods.registry import methods
+from ctdiffusion.parameters import from_mapping
+from CTDiffusionReconLib.catalogue import (
+    check_values,
+    checked,
+    defaults,
+    find_priors,
+    method_named,
+    shipped_catalogue,
+)
+from CTDiffusionReconLib.devices import device_line
+from CTDiffusionReconLib.engine import find_engine
+from CTDiffusionReconLib.estimate import estimate_request
+from CTDiffusionReconLib.query import EngineQuery
+from CTDiffusionReconLib.request import ReconstructionRequest
+
+
+def test_the_shipped_list_is_the_engines():
+    # In a process of its own: another test may have registered a method.
+    done = subprocess.run([sys.executable, catalogue_json.__file__], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"run: python Testing/catalogue_json.py --write\n{done.stderr}"
+
+
+def test_defaults_are_values_the_engine_takes():
+    shipped = shipped_catalogue()
+    for method in shipped["methods"]:
+        owner = methods()[method["name"]].parameters
+        assert from_mapping(owner, defaults(method["parameters"]), "x") == owner()
+        check_values(method["parameters"], defaults(method["parameters"]))
+        for values in method["presets"].values():
+            check_values(method["parameters"], values)
+
+
+@pytest.mark.parametrize("name", ["dds", "tv", "fbp", "sirt"])
+def test_the_same_values_are_refused_as_by_the_engine(name):
+    parameters = method_named(shipped_catalogue(), name)["parameters"]
+    owner = methods()[name].parameters
+    for item in parameters:
+        for value in (None, True, -1, 0, 1, 3, 0.5, 1e9, float("nan"), "z", "auto", "hann", [1]):
+            outcomes = []
+            for check in (
+                lambda v, n=item["name"]: check_values(parameters, {n: v}),
+                lambda v, n=item["name"]: from_mapping(owner, {n: v}, "parameters"),
+            ):
+                try:
+                    check(value)
+                    outcomes.append("taken")
+                except ValueError:
+                    outcomes.append("refused")
+            assert outcomes[0] == outcomes[1], (item["name"], value)
+    with pytest.raises(ValueError, match=r"^parameters\.nonsense: unknown parameter"):
+        check_values(parameters, {"nonsense": 1})
+
+
+def test_a_list_of_another_version_is_refused():
+    with pytest.raises(ValueError, match="another version"):
+        checked({"schema": 99, "methods": [], "simulation": []})
+    assert checked(json.loads(json.dumps(catalogue())))
+
+
+def test_priors_whole_and_damaged(tmp_path):
+    engine = find_engine()
+    shipped = next(prior for prior in find_priors(engine) if prior["name"] == "ct-triplet-256")
+    assert shipped["error"] is None and shipped["body_parts"]
+    for name in ("torn", "no weights", "ct-triplet-256"):
+        shutil.copytree(shipped["folder"], tmp_path / name, ignore=shutil.ignore_patterns("*.safetensors"))
+    (tmp_path / "torn" / "prior.json").write_text('{"name": "to')
+    (tmp_path / "ct-triplet-256" / "weights.safetensors").write_bytes(b"0123456789")
+    found = {prior["name"]: prior for prior in find_priors(replace(engine, priors=(str(tmp_path), "/no/such/folder")))}
+    assert "not JSON" in found["torn"]["error"] and "weights are missing" in found["no weights"]["error"]
+    assert found["ct-triplet-256"]["folder"] == str(tmp_path / "ct-triplet-256"), "a named folder comes first"
+
+
+def test_the_device_line():
+    cpu = {"torch": "2.9", "cuda_build": None, "cpu_threads": 8, "gpu": None, "reason": "built without CUDA"}
+    assert device_line(cpu) == "CPU, 8 threads, torch 2.9 (built without CUDA): built without CUDA"
+    gpu = {"torch": "2.9", "cuda_build": "12.8", "gpu": "H200", "gpu_free_bytes": 1.2e11, "gpu_total_bytes": 1.5e11}
+    assert device_line(gpu) == "GPU H200, 120.0 of 150.0 GB free, torch 2.9 (CUDA 12.8)"
+
+
+def query(code: str) -> EngineQuery:
+    engine = find_engine()
+    return EngineQuery(engine, engine.script(code)).start()
+
+
+def test_answers_and_what_is_none():
+    assert query("print('a library says hello'); print('{\"a\": \"é\"}')").wait(20) == {"a": "é"}
+    large = "import json; print(json.dumps({'x': 'y' * 3000000}))"
+    assert len(query(large).wait(20)["x"]) == 3_000_000
+    for code, message in (
+        ("print('[1]')", "no answer that can be read"),
+        ("import sys; sys.stderr.write('error: spec.views: bad\\n'); sys.exit(2)", "^spec.views: bad$"),
+        ("import nonsense", "ended with exit code 1: ModuleNotFoundError: No module named 'nonsense'"),
+        ("import os; os.kill(os.getpid(), 9)", "killed, probably out of memory"),
+    ):
+        with pytest.raises(RuntimeError, match=message):
+            query(code).wait(20)
+
+
+def test_a_question_can_be_given_up():
+    asked = query("import time; time.sleep(60)")
+    assert not asked.poll(0.2)
+    asked.stop()
+    assert asked.finished and asked.error == "stopped"
+    slow = query("import time; time.sleep(60)")
+    with pytest.raises(RuntimeError, match=r"did not answer within 0\.3 s"):
+        slow.wait(0.3)
+
+
+def test_estimates_for_the_panel(tmp_path):
+    def of(**options):
+        request = ReconstructionRequest(**options)
+        size, spacing = (256, 256, 64), (1.5, 1.5, 2.0)
+        return estimate_request(request, shipped_catalogue(), size, spacing, calibration=tmp_path / "none.json")
+
+    assert of(views=60).seconds > of(views=30).seconds
+    assert of(slices=(0, 4)).seconds < of().seconds
+    assert of(method="fbp").seconds < of(method="sirt").seconds < of(method="dds").seconds
+    assert of(views=30, limited_deg=(0, 120)).seconds > 0
+    assert of(parameters={"steps": 400}).parts["network"] > 5 * of().parts["network"]
+    geometry = {"kind": "parallel", "angles": [0.0, 1.0], "columns": 400, "column_spacing": 1.0}
+    assert of(geometry=geometry).seconds < of().seconds
+    with pytest.raises(ValueError, match="arc"):
+        of(arc_deg=400.0)
