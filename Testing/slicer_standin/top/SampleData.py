@@ -50,13 +50,17 @@ class SampleDataLogic:
         if all(other.sampleName != sampleName for other in known):
             known.append(source)
 
-    def downloadSample(self, sampleName):
-        for sources in slicer.modules.sampleDataSources.values():
+    def sourceForSampleName(self, sampleName):
+        for sources in getattr(slicer.modules, "sampleDataSources", {}).values():
             for source in sources:
                 if source.sampleName == sampleName:
-                    nodes = self.downloadFromSource(source)
-                    return nodes[0] if nodes else None
-        raise KeyError(sampleName)
+                    return source
+        return None
+
+    def downloadSample(self, sampleName):
+        source = self.sourceForSampleName(sampleName)
+        nodes = self.downloadFromSource(source) if source else []
+        return nodes[0]
 
     def downloadFromSource(self, source):
         if source.customDownloader:

@@ -85,8 +85,8 @@ class ctkCollapsibleButton(_Widget):
             self._hide_children()
 
     def _hide_children(self):
-        for child in self.findChildren(QtWidgets.QWidget):
-            if child.parent() is self and not child.isHidden():
+        for child in QtCore.QObject.children(self):
+            if isinstance(child, QtWidgets.QWidget) and not child.isHidden():
                 self._hidden.append(child)
                 child.hide()
 
@@ -122,7 +122,7 @@ class ctkCollapsibleGroupBox(qt.QGroupBox):
         return name.startswith("_")
 
     def _show(self, opened):
-        children = [c for c in self.findChildren(QtWidgets.QWidget) if c.parent() is self]
+        children = [c for c in QtCore.QObject.children(self) if isinstance(c, QtWidgets.QWidget)]
         if opened:
             for child in self._hidden:
                 child.show()

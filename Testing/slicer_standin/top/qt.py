@@ -49,6 +49,7 @@ _FACTORIES = {
     "QApplication": ("topLevelWidgets", "allWidgets", "activeWindow", "focusWidget", "clipboard", "instance"),
 }
 _made: dict[str, type] = {}
+_adopted: list = []
 # A wrapper whose class was changed must not be collected before Qt's object is: PySide would take it for its own.
 _adopted: list = []
 
@@ -81,6 +82,7 @@ def adopt(thing):
             _adopted.append(thing)
             for name in ("connect", "disconnect"):  # PySide looks for these two in an object's own dictionary first
                 thing.__dict__[name] = types.MethodType(getattr(_PythonQt, name), thing)
+            _adopted.append(thing)  # PySide must not make a second Python object for it
     return thing
 
 
