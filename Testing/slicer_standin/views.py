@@ -78,6 +78,10 @@ class SliceView(qt.QWidget):
     def __init__(self, owner):
         super().__init__()
         self._owner, self._corner, self._image = owner, vtk.vtkCornerAnnotation(), None
+        # Never rendered (that would need OpenGL): it holds the annotations that scripts add.
+        self._window, self._renderer = vtk.vtkRenderWindow(), vtk.vtkRenderer()
+        self._window.SetOffScreenRendering(1)
+        self._window.AddRenderer(self._renderer)
         self.setMinimumSize(40, 40)
         sizing = QtWidgets.QSizePolicy.Policy.Expanding
         self.setSizePolicy(sizing, sizing)
@@ -88,6 +92,9 @@ class SliceView(qt.QWidget):
 
     def cornerAnnotation(self):
         return self._corner
+
+    def renderWindow(self):
+        return self._window
 
     def scheduleRender(self):
         self.update()
@@ -111,13 +118,15 @@ class SliceView(qt.QWidget):
         painter.fillRect(area, QtGui.QColor("black"))
         if self._image is not None:
             painter.drawImage(0, 0, self._image)
-        painter.setPen(QtGui.QColor("#ffffcc"))
         inner = area.adjusted(6, 4, -6, -4)
         flag = QtCore.Qt.AlignmentFlag
         corners = (flag.AlignBottom | flag.AlignLeft, flag.AlignBottom | flag.AlignRight)
         corners += (flag.AlignTop | flag.AlignLeft, flag.AlignTop | flag.AlignRight)
-        for index, place in enumerate(corners):
-            painter.drawText(inner, place, self._corner.GetText(index) or "")
+        added = [prop for prop in self._renderer.GetViewProps() if isinstance(prop, vtk.vtkCornerAnnotation)]
+        for annotation in (self._corner, *added):
+            painter.setPen(QtGui.QColor.fromRgbF(*annotation.GetTextProperty().GetColor()))
+            for index, place in enumerate(corners):
+                painter.drawText(inner, place, annotation.GetText(index) or "")
         painter.end()
 
 

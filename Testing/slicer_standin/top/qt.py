@@ -79,7 +79,6 @@ def adopt(thing):
         ours = _class(type(thing).__name__)
         if ours is not None:
             thing.__class__ = ours
-            _adopted.append(thing)
             for name in ("connect", "disconnect"):  # PySide looks for these two in an object's own dictionary first
                 thing.__dict__[name] = types.MethodType(getattr(_PythonQt, name), thing)
             _adopted.append(thing)  # PySide must not make a second Python object for it
