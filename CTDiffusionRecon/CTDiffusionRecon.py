@@ -77,7 +77,7 @@ class CTDiffusionReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.inputPanel = InputPanel(self.ui, loadSample)
         self.geometryPanel = GeometryPanel(self.ui, catalogue["presets"])
         self.methodSection = MethodSection(self.ui, catalogue["methods"], self.logic.reconstruction.engine)
-        self.outputPanel = OutputPanel(self.ui, self.logic.reconstruction.askForDevices)
+        self.outputPanel = OutputPanel(self.ui, self.logic.reconstruction.askForDevices, self.onDevices)
         self.jobPanel = JobPanel(self.ui, self.logic.queue, self.onRetry)
         self.resultsPanel = ResultsPanel(self.ui, self.logic)
         self.comparePanel = ComparePanel(self.ui, self.logic.comparison)
@@ -199,6 +199,11 @@ class CTDiffusionReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.resultsPanel.followJobs()
         if not self.logic.queue.active and not self.outputPanel.isAsking:
             self.timer.stop()
+
+    def onDevices(self, facts):
+        """The engine has told what it computes on: estimates become better."""
+        self.logic.reconstruction.autoDevice = facts.get("auto", "cpu")
+        self.applyPanel.update()
 
     def onApplyButton(self):
         """Apply, or Cancel while a job runs."""

@@ -2,6 +2,8 @@
 
 from slicer.i18n import tr as _
 
+from . import settings
+from .jobpanel import durationText
 from .panelrequest import request_of
 from .parameternode import InputKind
 
@@ -32,7 +34,7 @@ class ApplyPanel:
     def update(self) -> None:
         """Show what Apply would do now, and what it would cost."""
         self.updateButtons()
-        self.outputPanel.showEstimate(*self._estimate())
+        self._showEstimate()
 
     def updateButtons(self) -> None:
         """Apply or Cancel, and why not."""
@@ -69,7 +71,7 @@ class ApplyPanel:
         source = parameters.projectionsFile if measured else parameters.inputVolume
         return self.logic.start(
             source,
-            outputNode=parameters.outputVolume,
+            output=parameters.outputVolume,
             inputKind="projections" if measured else None,
             request=self.request(),
         )
@@ -88,11 +90,41 @@ class ApplyPanel:
             return str(error)
         return ""
 
-    def _estimate(self):
-        if self.parameters is None or self._whyNot() or self.parameters.inputKind == InputKind.PROJECTIONS:
-            return None, None
+    def missingPackages(self):
+        """Look whether the engine's Python has what it needs, else explain, ask and install.
+
+        Returns the report of an installation that was needed and has not led there, else None.
+
+        Raises:
+            ValueError, RuntimeError: the engine's Python cannot be asked.
+        """
+        reconstruction = self.logic.reconstruction
+        if reconstruction.dependencies().complete:
+            return None
+        report = reconstruction.installMissing(settings.value(settings.WHEELS_FOLDER) or None)
+        return None if report.ok and not report.restart else report
+
+    def _showEstimate(self) -> None:
+        parameters = self.parameters
+        if parameters is None or parameters.inputKind == InputKind.PROJECTIONS or self._whyNot():
+            self.ui.estimateLabel.text = self._whyNot() if parameters is not None else ""
+            return
         try:
-            estimate = self.logic.estimate(self.parameters.inputVolume, request=self.request())
+            estimate = self.logic.estimate(parameters.inputVolume, request=self.request())
         except (OSError, ValueError) as error:
-            return None, None, str(error)
-        return estimate.seconds, estimate.memory_bytes, estimate.note
+            self.ui.estimateLabel.text = str(error)
+            return
+        self.ui.estimateLabel.text = estimateText(estimate)
+
+
+def estimateText(estimate) -> str:
+    """Time and memory as one line, with what makes them uncertain."""
+    text = _("About {time} ({low} to {high}), {memory:.1f} GB of memory").format(
+        time=durationText(estimate.seconds),
+        low=durationText(estimate.low_s),
+        high=durationText(estimate.high_s),
+        memory=estimate.memory_bytes / 1e9,
+    )
+    if estimate.gpu_bytes:
+        text += _(", {memory:.1f} GB on the GPU").format(memory=estimate.gpu_bytes / 1e9)
+    return f"{text}. {estimate.note}".strip()

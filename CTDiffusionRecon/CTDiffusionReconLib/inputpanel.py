@@ -1,5 +1,6 @@
 """The input part of the panel: volume or file, slices, and what is wrong with the choice."""
 
+import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
@@ -105,8 +106,6 @@ def slicesOfROI(volume, roi):
     Raises:
         ValueError: none.
     """
-    import numpy as np
-
     corners = 0.5 * np.array(roi.GetSize()) * np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)])
     to_world = slicer.util.arrayFromVTKMatrix(roi.GetObjectToWorldMatrix())
     ras = to_world @ np.column_stack([corners, np.ones(8)]).T

@@ -31,12 +31,14 @@ class MethodSection:
         self._engine = engine
         self._priors = []
         self._priorNames = [""]
+        self._presets = []
         self._updating = False
         self.panel = MethodPanel(ui.parametersWidget, self._onParametersEdited)
         for method in methods:
             ui.methodComboBox.addItem(method["title"])
         ui.methodComboBox.connect("currentIndexChanged(int)", self._onMethodChosen)
         ui.priorComboBox.connect("currentIndexChanged(int)", self._onPriorChosen)
+        ui.presetComboBox.connect("currentIndexChanged(int)", self._onPresetChosen)
         ui.explainButton.connect("toggled(bool)", lambda *unused: self.update())
         ui.defaultsButton.connect("clicked(bool)", self._onDefaults)
         ui.priorFolderButton.connect("clicked(bool)", self._onPriorFolder)
@@ -90,7 +92,9 @@ class MethodSection:
                 return
             ui.methodComboBox.currentIndex = list(self.methods).index(method["name"])
             ui.methodExplanationLabel.text = explanation_html(method)
-            self.panel.show(method, method_parameters(self.parameters.methodParameters, method["name"]))
+            values = method_parameters(self.parameters.methodParameters, method["name"])
+            self.panel.show(method, values)
+            self._showPresets(values)
             self._showPrior()
         finally:
             self._updating = False
@@ -109,6 +113,22 @@ class MethodSection:
             return _("The prior {name} is not on this computer.").format(name=chosen)
         return (known[chosen]["error"] or "") if chosen in known else ""
 
+    def _showPresets(self, values) -> None:
+        """Settings that the method brings along: its defaults, and for example those of its publication."""
+        presets = {_("Tuned defaults"): {}}
+        for name, preset in self.method.get("presets", {}).items():
+            presets[_("As published") if name == "published" else name] = preset
+        box = self.ui.presetComboBox
+        chosen = next((text for text, preset in presets.items() if preset == values), _("Own settings"))
+        texts = list(presets) if chosen in presets else [*presets, chosen]
+        if [box.itemText(row) for row in range(box.count)] != texts:
+            box.clear()
+            for text in texts:
+                box.addItem(text)
+        box.currentIndex = texts.index(chosen)
+        self._presets = list(presets.values())
+        showRow(self.ui, "presetComboBox", len(texts) > 1)
+
     def _showPrior(self) -> None:
         chosen = self.parameters.prior
         if chosen not in self._priorNames:
@@ -124,6 +144,10 @@ class MethodSection:
     def _onMethodChosen(self, index) -> None:
         if not self._updating and self.parameters is not None and index >= 0:
             self.parameters.method = list(self.methods)[index]
+
+    def _onPresetChosen(self, index) -> None:
+        if not self._updating and 0 <= index < len(self._presets):
+            self._onParametersEdited(dict(self._presets[index]))
 
     def _onPriorChosen(self, index) -> None:
         if not self._updating and self.parameters is not None and 0 <= index < len(self._priorNames):

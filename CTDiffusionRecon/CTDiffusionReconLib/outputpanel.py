@@ -1,25 +1,26 @@
-"""The output part of the panel: device with what it really is, and what the reconstruction will cost."""
+"""The output part of the panel: the device, and what it really is."""
 
 from slicer.i18n import tr as _
 
 from . import settings
 from .devices import device_line
-from .jobpanel import durationText
 
 DEVICES = ("auto", "cpu", "cuda")
 
 
 class OutputPanel:
-    """Device choice, device line and estimate.
+    """Device choice and device line.
 
     Args:
         ui: the widgets of the .ui.
         ask: starts a query for the engine's devices and returns it.
+        answered: called with the engine's answer.
     """
 
-    def __init__(self, ui, ask) -> None:
+    def __init__(self, ui, ask, answered) -> None:
         self.ui = ui
         self._ask = ask
+        self._answered = answered
         self._query = None
         for text in (_("Automatic"), _("CPU"), _("GPU (CUDA)")):
             ui.deviceComboBox.addItem(text)
@@ -27,7 +28,6 @@ class OutputPanel:
         ui.deviceComboBox.currentIndex = DEVICES.index(chosen) if chosen in DEVICES else 0
         ui.deviceComboBox.connect("currentIndexChanged(int)", self._onDeviceChosen)
         ui.deviceLabel.text = ""
-        ui.estimateLabel.text = ""
 
     @property
     def device(self) -> str:
@@ -56,23 +56,17 @@ class OutputPanel:
         if self._query is None or not self._query.poll():
             return
         query, self._query = self._query, None
-        self.ui.deviceLabel.text = query.error if query.answer is None else device_line(query.answer)
+        if query.answer is None:
+            self.ui.deviceLabel.text = query.error
+            return
+        self.ui.deviceLabel.text = device_line(query.answer)
+        self._answered(query.answer)
 
     def stop(self) -> None:
         """The panel goes; nobody waits for the answer any more."""
         if self._query is not None:
             self._query.stop()
             self._query = None
-
-    def showEstimate(self, seconds, memory_bytes, note: str = "") -> None:
-        """Show what a reconstruction will take; None where it cannot be told."""
-        parts = []
-        if seconds is not None:
-            parts.append(_("about {time}").format(time=durationText(seconds)))
-        if memory_bytes is not None:
-            parts.append(_("{size:.1f} GB of memory").format(size=memory_bytes / 1e9))
-        text = _("Estimate: {parts}.").format(parts=", ".join(parts)) if parts else ""
-        self.ui.estimateLabel.text = f"{text} {note}".strip()
 
     def _onDeviceChosen(self, index) -> None:
         settings.setValue(settings.DEVICE, DEVICES[max(index, 0)])

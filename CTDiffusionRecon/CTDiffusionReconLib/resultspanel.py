@@ -5,6 +5,7 @@ from slicer.i18n import tr as _
 
 from .jobpanel import durationText
 from .provenance import PREFIX
+from .regions import metricsInRegion
 
 METHOD_ATTRIBUTE = PREFIX + "Method"
 
@@ -46,6 +47,8 @@ class ResultsPanel:
                 node = job.resultNode
                 if node is not None and node.GetScene() is not None and self.parameters is not None:
                     self.parameters.resultVolume = node
+                    if not self.logic.comparison.isShown:
+                        slicer.util.setSliceViewerLayers(background=node)
 
     def update(self) -> None:
         """Show what the parameter node says."""
@@ -102,8 +105,11 @@ class ResultsPanel:
     def _onMeasure(self, *unused) -> None:
         with slicer.util.tryWithErrorDisplay(_("The region cannot be measured."), waitCursor=True):
             parameters = self.parameters
-            segment = self._segments[max(self.ui.segmentComboBox.currentIndex, 0)][0] if self._segments else None
-            text = regionText(parameters.resultVolume, parameters.regionSegmentation, segment, parameters.regionROI)
+            if parameters.regionSegmentation is not None and self._segments:
+                segment = self._segments[max(self.ui.segmentComboBox.currentIndex, 0)][0]
+                text = regionText(parameters.resultVolume, parameters.regionSegmentation, segment)
+            else:
+                text = regionText(parameters.resultVolume, parameters.regionROI)
             self.ui.regionLabel.text = text
             self.ui.regionLabel.setVisible(True)
 
@@ -141,6 +147,20 @@ def showTable(table) -> None:
     application.PropagateTableSelection()
 
 
-def regionText(result, segmentation, segment, roi) -> str:
-    """Mean, noise and error of a result inside a segment or an ROI, as lines."""
-    raise NotImplementedError
+def regionText(result, region, segment=None) -> str:
+    """Quality of a result inside a segment or an ROI, as lines.
+
+    Raises:
+        ValueError: there is no reference, or the region does not touch the result.
+    """
+    found = metricsInRegion(result, region, segment)
+    first = _("Mean {mean:.0f} HU (reference {reference:.0f} HU), standard deviation {noise:.1f} HU")
+    second = _("RMSE {rmse:.1f} HU, PSNR {psnr:.2f} dB, SSIM {ssim:.3f}; {voxels} voxels")
+    return "\n".join(
+        (
+            first.format(mean=found["mean_hu"], reference=found["reference_mean_hu"], noise=found["noise_hu"]),
+            second.format(
+                rmse=found["rmse_hu"], psnr=found["psnr"], ssim=found["ssim"], voxels=int(found["voxels"])
+            ),
+        )
+    )
