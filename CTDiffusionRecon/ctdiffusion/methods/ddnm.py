@@ -24,7 +24,7 @@ class DDNMParameters(SamplingParameters):
     """Parameters of DDNM."""
 
     sirt_iterations: int = parameter(
-        20, "SIRT iterations of the pseudo-inverse; more follow the data, and their noise, closer.", low=1, high=1000
+        10, "SIRT iterations of the pseudo-inverse; more follow the data, and their noise, closer.", low=1, high=1000
     )
 
 
@@ -48,7 +48,7 @@ DDNM = register(
         run=run,
         needs_prior=True,
         presets={
-            "iscs": {"noise_policy": "inter-slice", "transition": "renew"},
+            "iscs": {"noise_policy": "inter-slice"},
             "published": {
                 "steps": 30, "sigma_start": 5.0, "transition": "renew", "sirt_iterations": 100, "weighted": False,
                 "final_cg": 0, "grid": "input"

@@ -22,7 +22,7 @@ class DDSTVParameters(GradientParameters):
     """Parameters of DDS+TV."""
 
     tv: float = parameter(
-        0.3,
+        0.1,
         "Strength of total variation: differences below this multiple of the prior's error are smoothed.",
         low=0.0,
         high=100.0,
@@ -43,6 +43,6 @@ DDS_TV = register(
         parameters=DDSTVParameters,
         run=run,
         needs_prior=True,
-        presets={"iscs": {"noise_policy": "inter-slice", "transition": "renew"}},
+        presets={"iscs": {"noise_policy": "inter-slice"}},
     )
 )

@@ -8,16 +8,27 @@ multiples of nine, and all triplets of a level are evaluated in batches.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 
 from torch import Tensor
 
+from ..parameters import parameter
 from ..samplers.slice_policy import blended_triplets
 from .image_sampling import GradientParameters, conjugate_gradients, reconstruct
 from .registry import Method, Problem, register
 
 
-def run(problem: Problem, parameters: GradientParameters) -> Tensor:
+@dataclass(frozen=True)
+class DiffusionBlendPPParameters(GradientParameters):
+    """Parameters of DiffusionBlend++."""
+
+    steps: int = parameter(
+        80, "Noise levels; each costs one network evaluation for every three slices.", low=1, high=1000
+    )
+
+
+def run(problem: Problem, parameters: DiffusionBlendPPParameters) -> Tensor:
     """DiffusionBlend++ in 1/mm; see `image_sampling.reconstruct`."""
     noise = problem.noise
     triplets = partial(blended_triplets, seed=noise.seed, first_slice=noise.first_slice)
@@ -30,7 +41,7 @@ DIFFUSION_BLEND_PP = register(
         title="DiffusionBlend++",
         summary="A joint prior of slice triplets, adjacent and three apart in turn; a third of the evaluations.",
         source="Song et al. 2024 (NeurIPS), arXiv:2406.10211",
-        parameters=GradientParameters,
+        parameters=DiffusionBlendPPParameters,
         run=run,
         needs_prior=True,
         evaluations=1.0 / 3.0,

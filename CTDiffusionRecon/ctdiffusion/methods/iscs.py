@@ -1,11 +1,11 @@
 """ISCS: inter-slice consistent stochasticity (arXiv:2602.04162) on DDS.
 
 A 2-D prior reconstructs each slice on its own, and independent noise in every step makes neighbouring slices take
-different decisions. Here all noise of a step is renewed, and that noise turns slowly from slice to slice. It costs
-nothing. The released demo leaves it switched off, changes its noise with the slice range and has no seed; here noise
-is a function of the absolute slice. Methods `ddnm` and `dds-tv` have a preset `iscs` with the same noise. The preset
-`published` has the paper's settings for cone-beam CT: 30 levels from FDK at sigma 5, 10 unweighted CG steps, one arc
-over the volume.
+different decisions. Here the fresh noise turns slowly from slice to slice, which costs nothing. The released demo
+leaves it switched off, changes its noise with the slice range and has no seed; here noise is a function of the
+absolute slice. Methods `ddnm` and `dds-tv` have a preset `iscs` with the same noise. The preset `published` has the
+paper's settings for cone-beam CT: 30 levels from FDK at sigma 5, all noise renewed at each, 10 unweighted CG steps, one
+arc over the volume.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from torch import Tensor
 
 from ..parameters import parameter
 from ..samplers.noise_policy import POLICIES
-from ..samplers.transition import TRANSITIONS
 from .image_sampling import GradientParameters, conjugate_gradients, reconstruct
 from .registry import Method, Problem, register
 
@@ -25,12 +24,6 @@ from .registry import Method, Problem, register
 class ISCSParameters(GradientParameters):
     """Parameters of ISCS."""
 
-    transition: str = parameter(
-        "renew",
-        "How the next noise level is reached: with all noise fresh (renew, as published), a fixed share of it (dds, "
-        "diffpir), or as the diffusion itself would (ancestral).",
-        choices=TRANSITIONS,
-    )
     noise_policy: str = parameter(
         "inter-slice",
         "Fresh noise of neighbouring slices: turning slowly from slice to slice (inter-slice), the same in all "
@@ -55,7 +48,8 @@ ISCS = register(
         needs_prior=True,
         presets={
             "published": {
-                "steps": 30, "sigma_start": 5.0, "noise_length": 0, "weighted": False, "final_cg": 0, "grid": "input"
+                "steps": 30, "sigma_start": 5.0, "transition": "renew", "noise_length": 0, "weighted": False,
+                "final_cg": 0, "grid": "input"
             }
         },
     )
