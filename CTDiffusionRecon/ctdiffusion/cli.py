@@ -18,7 +18,7 @@ COMMANDS = {
     "superres": ("commands.superres", "make thin slices of thick ones (MR or CT)"),
     "resume": ("commands.resume", "go on with an interrupted or cancelled job"),
     "methods": ("commands.methods", "list the reconstruction methods, or explain one"),
-    "priors": ("commands.priors", "list, show or check prior packs"),
+    "priors": ("commands.priors", "list, check, import or remove prior packs"),
     "devices": ("commands.devices", "say which device would compute, and why"),
     "estimate": ("commands.estimate", "say how long a job will take and how much memory it needs"),
     "train": ("training.command", "train a prior and write its pack"),

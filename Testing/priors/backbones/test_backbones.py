@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import weakref
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from ctdiffusion.priors.importing.converted import Converted, Settings
 from ctdiffusion.priors.importing.layouts import convert
 from ctdiffusion.priors.importing.presets import PRESETS
 from ctdiffusion.priors.pack import build_network
+from priors.importing.checkpoints import evaluate, random_network
 from shared_data import shared
 
 STAND_INS = ["msdiff.pth", "iscs.pth", "cvgdiff.pkl", "diffusionblend.pt", "dds.pt"]
@@ -61,6 +63,36 @@ def test_averaged_weights_have_the_published_order(name: str) -> None:
     with torch.device("meta"):
         network = build_network(FULL_SIZE[name], "test")
     assert [key for key, value in network.named_parameters() if value.requires_grad] == wanted
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"class": "NCSNpp", "width": 8, "multipliers": [1, 2], "blocks": 1, "attention_levels": [1]},
+        {"class": "NCSNpp", "width": 8, "input_pyramid": "input_skip", "output_pyramid": "output_skip", "blocks": 1},
+        {"class": "DDPMUNet", "width": 32, "multipliers": [1, 2], "blocks": 1, "attention_levels": [1]},
+        {"class": "ADMUNet", "width": 32, "multipliers": [1, 2], "blocks": 1, "attention_levels": [1], "labels": 4},
+    ],
+)
+def test_reduced_precision_is_close(arguments: dict[str, Any]) -> None:
+    network = random_network(arguments)
+    exact = evaluate(network)
+    with torch.autocast("cpu", torch.bfloat16):
+        reduced = evaluate(network)
+    assert 1e-6 < float((reduced - exact).norm() / exact.norm()) < 0.05
+
+
+def test_evaluation_keeps_no_activations() -> None:
+    """What the way up needs is dropped as soon as it is used: each skip is alive once, at most."""
+    network = random_network({"class": "ADMUNet", "width": 32, "multipliers": [1, 2], "blocks": 2})
+    alive: list[Any] = []
+    for steps in network.input_blocks:
+        steps.register_forward_hook(lambda module, given, out: alive.append(weakref.ref(out)))
+    left: list[int] = []
+    for steps in network.output_blocks:
+        steps.register_forward_hook(lambda *_: left.append(sum(reference() is not None for reference in alive)))
+    evaluate(network)
+    assert left == [5, 4, 3, 2, 1, 0]
 
 
 def test_bad_arguments_are_refused() -> None:
