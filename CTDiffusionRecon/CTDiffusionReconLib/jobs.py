@@ -17,7 +17,7 @@ from ctdiffusion.joblock import is_locked
 from .engine import Engine
 from .eventreader import EventReader
 from .job import CANCELLED, DONE, FAILED, QUEUED, RUNNING, ReconstructionJob
-from .processtree import kill_tree
+from .processtree import descendants, kill_tree
 from .runner import Runner, SubprocessRunner, describe_exit
 
 __all__ = ["JobQueue", "ReconstructionJob"]
@@ -51,6 +51,7 @@ class JobQueue:
         self._deliver = deliver
         self._idle = idle
         self._reader: EventReader | None = None
+        self._ours: int | None = None
         self._polling = False
         self._closed = False
 
@@ -152,7 +153,7 @@ class JobQueue:
             runner = self._make_runner()
             try:
                 engine = self._engine()
-                self._reader = EventReader(job.folder / "events.jsonl", from_end=job.resume)
+                self._reader, self._ours = EventReader(job.folder / "events.jsonl", from_end=job.resume), None
                 runner.start(engine.worker(job.folder, job.resume), engine.environment(), engine.package)
             except (OSError, ValueError) as error:
                 job.error = f"the engine cannot be started: {error}"
@@ -183,10 +184,19 @@ class JobQueue:
             news = True
             for event in events:
                 job.take(event)
+                self._own_worker(job)
             if not everything:
                 break
         if news:
             job.notify()
+
+    def _own_worker(self, job: ReconstructionJob) -> None:
+        """Forget a worker that another program runs in this folder; a launcher's child is ours as well."""
+        runner = job.runner
+        if job.worker_pid is None or runner is None or runner.pid is None or job.worker_pid == self._ours:
+            return
+        ours = job.worker_pid == runner.pid or job.worker_pid in descendants(runner.pid)
+        job.worker_pid = self._ours = job.worker_pid if ours else None
 
     def _press(self, job: ReconstructionJob, runner: Runner, seconds: float) -> None:
         # An engine that has just started removes a cancel file that it finds, so it is put there again.
