@@ -118,7 +118,7 @@ def test_plotting_again_does_not_fill_the_scene(fresh: Any) -> None:
     from CTDiffusionReconLib.comparison import profile
 
     nodes = [volume("same", ramp()), volume("same", ramp() + 1.0)]
-    line = profile.line_across(nodes[0])
+    line = profile.line_across(nodes)
     chart = profile.plot(nodes, line)
     before = slicer.mrmlScene.GetNumberOfNodes()
     assert profile.plot(nodes, line) is chart and slicer.mrmlScene.GetNumberOfNodes() == before
@@ -126,3 +126,72 @@ def test_plotting_again_does_not_fill_the_scene(fresh: Any) -> None:
     names = [table.GetColumnName(i) for i in range(table.GetNumberOfColumns())]
     assert names == ["Distance (mm)", "same", "same (2)"]
     assert chart.GetNumberOfPlotSeriesNodes() == 2
+
+
+def test_default_line_goes_through_the_slab_that_a_result_covers(fresh: Any) -> None:
+    from CTDiffusionReconLib.comparison import profile
+
+    whole, slab = volume("whole", ramp()), volume("slab", ramp()[:2])
+    line = profile.line_across([whole, slab])
+    _, (first, second) = profile.sample([whole, slab], line, 50)
+    assert np.isfinite(second).sum() > 40
+    np.testing.assert_allclose(first[10:40], second[10:40], atol=1e-3)
+
+
+def test_side_by_side_links_views_and_window_and_gives_the_layout_back(fresh: Any) -> None:
+    import slicer
+    from CTDiffusionReconLib.comparison.views import Comparison
+
+    volumes = [volume("reference", ramp()), volume("FBP", ramp() + 5.0), volume("slab", ramp()[3:5], (0.0, 0.0, 9.0))]
+    manager = slicer.app.layoutManager()
+    manager.setLayout(slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView)
+    comparison = Comparison()
+    volumes[0].GetDisplayNode().SetAutoWindowLevel(False)
+    volumes[0].GetDisplayNode().SetWindowLevel(300.0, 40.0)
+    comparison.show(volumes, ("Sagittal", "Axial"))
+    assert comparison.isShown
+    fresh.process_until(lambda: False, 0.2)
+    logics = {tag: manager.sliceWidget(tag).sliceLogic() for tag in _tags(comparison)}
+    for tag, logic in logics.items():
+        composite = logic.GetSliceCompositeNode()
+        assert composite.GetLinkedControl() and composite.GetHotLinkedControl()
+        assert composite.GetBackgroundVolumeID() == volumes[int(tag[-1]) - 1].GetID()
+        corner = manager.sliceWidget(tag).sliceView().renderWindow().GetRenderers().GetFirstRenderer().GetViewProps()
+        texts = [corner.GetItemAsObject(i).GetText(2) for i in range(corner.GetNumberOfItems())]
+        assert volumes[int(tag[-1]) - 1].GetName() in texts
+    axial = logics["CTDiffusionReconAxial1"]
+    # The slab is 9 to 12 mm high: so every view shows something of every volume.
+    assert 7.5 <= axial.GetSliceOffset() <= 13.5
+    assert {node.GetDisplayNode().GetWindow() for node in volumes} == {300.0}
+    volumes[2].GetDisplayNode().SetWindowLevel(900.0, -100.0)
+    assert {(node.GetDisplayNode().GetWindow(), node.GetDisplayNode().GetLevel()) for node in volumes} == {(900, -100)}
+
+    axial.StartSliceNodeInteraction(slicer.vtkMRMLSliceNode.SliceToRASFlag)
+    axial.SetSliceOffset(3.0)
+    axial.EndSliceNodeInteraction()
+    assert [logics[f"CTDiffusionReconAxial{c}"].GetSliceOffset() for c in (1, 2, 3)] == [3.0, 3.0, 3.0]
+    assert manager.sliceWidget("Red").sliceLogic().GetSliceNode().GetSliceToRAS().GetElement(2, 3) != 3.0
+
+    comparison.show(volumes[:2], ("Axial",))
+    comparison.close()
+    assert not comparison.isShown
+    assert manager.layout == slicer.vtkMRMLLayoutNode.SlicerLayoutOneUpRedSliceView
+    volumes[0].GetDisplayNode().SetWindowLevel(50.0, 0.0)
+    assert volumes[1].GetDisplayNode().GetWindow() == 900.0, "closed: no longer linked"
+
+
+def test_what_cannot_be_compared_is_refused(fresh: Any) -> None:
+    import slicer
+    from CTDiffusionReconLib.comparison.views import Comparison
+
+    one, empty = volume("one", ramp()), slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
+    before = slicer.app.layoutManager().layout
+    for wrong in ([], [one], [one, None], [one, empty], [one] * 5):
+        with pytest.raises(ValueError, match="compare"):
+            Comparison().show(wrong)
+    assert slicer.app.layoutManager().layout == before
+
+
+def _tags(comparison: Any) -> list[str]:
+    layout = comparison.layout
+    return [layout.tag(row, column) for row in layout.rows for column in range(layout.columns)]

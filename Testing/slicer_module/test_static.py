@@ -24,7 +24,8 @@ SLICER_WIDGETS = {
 # Attributes of `slicer.app` (qSlicerApplication and its bases) that scripts may use.
 APP = {
     "aboutToQuit", "applicationLogic", "applicationName", "applicationVersion", "arch", "cachePath", "clipboard",
-    "commandOptions", "connect", "coreIOManager", "disconnect", "documentationBaseUrl", "extensionsInstallPath", "ioManager",
+    "commandOptions", "connect", "coreIOManager", "disconnect", "documentationBaseUrl", "extensionsInstallPath",
+    "ioManager",
     "layoutManager", "majorVersion", "minorVersion", "moduleManager", "mrmlScene", "os", "pauseRender", "processEvents",
     "pythonManager", "resumeRender", "revision", "settings", "setOverrideCursor", "restoreOverrideCursor", "slicerHome",
     "startupEnvironment", "temporaryPath", "testingEnabled", "topLevelWidgets", "translate", "userSettings",
@@ -34,9 +35,10 @@ SLICER = {
     "app", "mrmlScene", "modules", "util", "packaging", "i18n", "ScriptedLoadableModule", "parameterNodeWrapper", "cli",
 } | {name for name in SLICER_WIDGETS if name.startswith("q")}  # fmt: skip
 SIGNALS = {
-    "currentNodeChanged(vtkMRMLNode*)", "currentNodeChanged(bool)", "checkedNodesChanged()", "mrmlSceneChanged(vtkMRMLScene*)",
-    "contentsCollapsed(bool)", "currentPathChanged(QString)", "directoryChanged(QString)", "valuesChanged(double,double)",
-    "valueChanged(double)", "startupCompleted()", "aboutToQuit()", "layoutChanged(int)", "moduleAboutToBeUnloaded(QString)",
+    "currentNodeChanged(vtkMRMLNode*)", "currentNodeChanged(bool)", "checkedNodesChanged()", "layoutChanged(int)",
+    "mrmlSceneChanged(vtkMRMLScene*)",
+    "contentsCollapsed(bool)", "currentPathChanged(QString)", "directoryChanged(QString)", "startupCompleted()",
+    "valuesChanged(double,double)", "valueChanged(double)", "aboutToQuit()", "moduleAboutToBeUnloaded(QString)",
 }  # fmt: skip
 HEAVY = {"torch", "monai", "numba", "scipy", "skimage", "matplotlib", "SimpleITK", "safetensors", "h5py"}
 

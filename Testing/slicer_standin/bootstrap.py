@@ -150,6 +150,24 @@ class Session:
             setattr(slicer.modules, name, module)
             self.app.moduleManager()._modules[name.capitalize()] = module
 
+        self._follow_subject_hierarchy(slicer)
+
+    def _follow_subject_hierarchy(self, slicer: Any) -> None:
+        """An item for every node that has data to show: Slicer's Qt plugins make it as soon as the node is added."""
+        import vtk
+
+        shown = ("vtkMRMLDisplayableNode", "vtkMRMLTableNode", "vtkMRMLTextNode", "vtkMRMLPlotChartNode")
+
+        @vtk.calldata_type(vtk.VTK_OBJECT)
+        def added(scene: Any, event: str, node: Any) -> None:
+            if scene.IsImporting() or node.GetHideFromEditors() or not any(node.IsA(kind) for kind in shown):
+                return
+            tree = slicer.vtkMRMLSubjectHierarchyNode.GetSubjectHierarchyNode(scene)
+            if tree is not None and not node.IsA("vtkMRMLCameraNode") and not tree.GetItemByDataNode(node):
+                tree.CreateItem(tree.GetSceneItemID(), node)
+
+        self.scene.AddObserver(self.scene.NodeAddedEvent, added)
+
     # for tests ------------------------------------------------------------------------------------------------------
     def load_module(self, path: Path | str) -> Any:
         """Load a scripted module, make its panel, enter it; returns the Python widget."""

@@ -79,8 +79,7 @@ class SliceView(qt.QWidget):
         super().__init__()
         self._owner, self._corner, self._image = owner, vtk.vtkCornerAnnotation(), None
         # Never rendered (that would need OpenGL): it holds the annotations that scripts add.
-        self._window, self._renderer = vtk.vtkRenderWindow(), vtk.vtkRenderer()
-        self._window.SetOffScreenRendering(1)
+        self._window, self._renderer = vtk.vtkGenericOpenGLRenderWindow(), vtk.vtkRenderer()
         self._window.AddRenderer(self._renderer)
         self.setMinimumSize(40, 40)
         sizing = QtWidgets.QSizePolicy.Policy.Expanding
