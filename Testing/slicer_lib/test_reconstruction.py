@@ -273,3 +273,35 @@ def test_callbacks_and_the_timer(logic, session):
     job = logic.start(volume_node(), **FBP, onFinished=finished.append)
     assert session.process_until(lambda: job.finished, 60)
     assert finished == [job] and job.resultNode is not None
+
+
+def test_measured_projections_in_their_own_frame(real, tmp_path):
+    """A disc of water, off the axis, scanned by a parallel beam."""
+    angles = np.arange(40) * np.pi / 40
+    columns = (np.arange(64) - 31.5) * 1.5
+    centre = 12.0 * np.cos(angles)[:, None] + 6.0 * np.sin(angles)[:, None]
+    chord = 2.0 * np.sqrt(np.clip(20.0**2 - (columns - centre) ** 2, 0.0, None))
+    np.savez(tmp_path / "scan.npz", sinogram=(0.0193 * chord).astype(np.float32))
+    description = {
+        "format": "ctdiffusion-projections", "version": 1, "file": "scan.npz", "data": "sinogram",
+        "axes": ["view", "column"], "values": "line-integrals", "mu_water_per_mm": 0.0193,
+        "angles": {"unit": "rad", "values": [float(a) for a in angles]},
+        "geometry": {"kind": "parallel", "column_spacing_mm": 1.5},
+        "grid_shape": [1, 48, 64], "grid_spacing_mm": [2.0, 1.5, 1.5],
+    }  # fmt: skip
+    path = tmp_path / "scan.json"
+    path.write_text(json.dumps(description))
+    node = real.reconstruct(path, method="fbp", device="cpu")
+    import slicer
+
+    values = slicer.util.arrayFromVolume(node)
+    assert values.shape == (1, 48, 64) and node.GetAttribute("CTDiffusionRecon.Views") == "40"
+    inside = np.argwhere(values[0] > -500.0).mean(axis=0)
+    ras = matrix_of(node) @ [inside[1], inside[0], 0, 1]
+    # Slicer's axes are right and anterior, the file's left and posterior; the disc's side is the engine's convention.
+    assert np.hypot(*ras[:2]) == pytest.approx(np.hypot(12.0, 6.0), abs=1.0)
+    assert abs(ras[0]) == pytest.approx(12.0, abs=1.0)
+    assert np.median(values[0][values[0] > -500.0]) == pytest.approx(0.0, abs=30.0)
+    assert node.GetTransformNodeID() is None and node.GetAttribute("CTDiffusionRecon.PSNR") is None
+    with pytest.raises(ValueError, match=r"^geometry: measured"):
+        real.start(path, method="fbp", geometry={"kind": "fan"})
