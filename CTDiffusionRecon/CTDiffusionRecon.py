@@ -77,11 +77,12 @@ class CTDiffusionReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.inputPanel = InputPanel(self.ui, loadSample)
         self.geometryPanel = GeometryPanel(self.ui, catalogue["presets"])
         self.methodSection = MethodSection(self.ui, catalogue["methods"], self.logic.reconstruction.engine)
-        self.outputPanel = OutputPanel(self.ui, self.logic.reconstruction.askForDevices, self.onDevices)
+        self.outputPanel = OutputPanel(self.ui, self.logic.reconstruction, self.onEngineAnswered)
         self.jobPanel = JobPanel(self.ui, self.logic.queue, self.onRetry)
-        self.resultsPanel = ResultsPanel(self.ui, self.logic)
         self.comparePanel = ComparePanel(self.ui, self.logic.comparison)
+        self.resultsPanel = ResultsPanel(self.ui, self.logic, self.comparePanel.add)
         self.applyPanel = ApplyPanel(self.ui, self.logic, self.inputPanel, self.outputPanel, self.methodSection)
+        self.ui.timeButton.connect("clicked(bool)", lambda *unused: self.timer.start())
         self.panels = (
             self.inputPanel,
             self.geometryPanel,
@@ -200,9 +201,8 @@ class CTDiffusionReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         if not self.logic.queue.active and not self.outputPanel.isAsking:
             self.timer.stop()
 
-    def onDevices(self, facts):
-        """The engine has told what it computes on: estimates become better."""
-        self.logic.reconstruction.autoDevice = facts.get("auto", "cpu")
+    def onEngineAnswered(self):
+        """The engine has told what it computes on, or how fast: estimates become better."""
         self.applyPanel.update()
 
     def onApplyButton(self):

@@ -108,6 +108,7 @@ class ApplyPanel:
         parameters = self.parameters
         if parameters is None or parameters.inputKind == InputKind.PROJECTIONS or self._whyNot():
             self.ui.estimateLabel.text = self._whyNot() if parameters is not None else ""
+            self.ui.timeButton.setVisible(False)
             return
         try:
             estimate = self.logic.estimate(parameters.inputVolume, request=self.request())
@@ -115,6 +116,7 @@ class ApplyPanel:
             self.ui.estimateLabel.text = str(error)
             return
         self.ui.estimateLabel.text = estimateText(estimate)
+        self.ui.timeButton.setVisible(bool(estimate.note))
 
 
 def estimateText(estimate) -> str:
@@ -127,4 +129,5 @@ def estimateText(estimate) -> str:
     )
     if estimate.gpu_bytes:
         text += _(", {memory:.1f} GB on the GPU").format(memory=estimate.gpu_bytes / 1e9)
-    return f"{text}. {estimate.note}".strip()
+    note = estimate.note[:1].upper() + estimate.note[1:]
+    return f"{text}. {note}.".replace("..", ".") if note else f"{text}."

@@ -7,8 +7,8 @@ from slicer.i18n import tr as _
 from .comparison import difference, mixing, profile
 from .comparison.layout import COLUMNS
 
-# Volumes made for looking at only are no candidates.
-KIND_ATTRIBUTE = "CTDiffusionRecon.Kind"
+# Volumes with one of these were made for looking at and are no candidates.
+NO_CANDIDATES = ("CTDiffusionRecon.Kind", "CTDiffusionRecon.Sinogram")
 METHOD_ATTRIBUTE = "CTDiffusionRecon.Method"
 
 
@@ -58,6 +58,13 @@ class ComparePanel:
             widget.blockSignals(blocked)
         self.update()
 
+    def add(self, volume) -> None:
+        """A result has come: check it too, as long as there is a column left."""
+        self.refresh()
+        chosen = self.volumes()
+        if volume not in chosen and len(chosen) < COLUMNS[-1]:
+            self.check([*chosen, volume])
+
     def update(self) -> None:
         """Allow what the checked volumes make possible."""
         count = len(self.volumes())
@@ -94,15 +101,16 @@ class ComparePanel:
             for node in nodes
             if not node.GetHideFromEditors()
             and not node.IsA("vtkMRMLLabelMapVolumeNode")
-            and not node.GetAttribute(KIND_ATTRIBUTE)
+            and not any(node.GetAttribute(name) for name in NO_CANDIDATES)
         ]
         reference = None if self.parameters is None else self.parameters.inputVolume
         return sorted(nodes, key=lambda node: node is not reference)
 
     def _checkedAtFirst(self, node) -> bool:
         reference = None if self.parameters is None else self.parameters.inputVolume
-        chosen = sum(self._states())
-        return node is reference or (bool(node.GetAttribute(METHOD_ATTRIBUTE)) and chosen < COLUMNS[-1])
+        if node is reference:
+            return True
+        return bool(node.GetAttribute(METHOD_ATTRIBUTE)) and sum(self._states()) < COLUMNS[-1]
 
     def _rows(self):
         parameters = self.parameters
@@ -122,7 +130,7 @@ class ComparePanel:
         with slicer.util.tryWithErrorDisplay(_("The profile cannot be plotted.")):
             volumes = self.volumes()
             if self.parameters.profileLine is None:
-                self.parameters.profileLine = profile.line_across(volumes[0])
+                self.parameters.profileLine = profile.line_across(volumes)
             self.comparison.show(volumes, self._rows(), self.parameters.profileLine)
         self.update()
 

@@ -162,7 +162,7 @@ def statusText(job) -> str:
         if not job.phase:
             return _("{name}: starting the engine").format(name=job.name)
         text = _("{name}: {phase}, step {step} of {total}").format(
-            name=job.name, phase=job.phase, step=job.step, total=job.total
+            name=job.name, phase=phaseText(job.phase), step=job.step, total=job.total
         )
         if job.eta_s is not None:
             text += ", " + _("about {time} left").format(time=durationText(job.eta_s))
@@ -173,11 +173,24 @@ def statusText(job) -> str:
     return text
 
 
+def phaseText(phase: str) -> str:
+    """What the engine does, in the user's language; phases of the methods keep their names."""
+    return {
+        "read": _("reading the input"),
+        "simulate": _("simulating the projections"),
+        "prior": _("loading the prior"),
+        "projector": _("setting up the projector"),
+        "quality": _("measuring quality"),
+        "write": _("writing the result"),
+    }.get(phase, phase)
+
+
 def durationText(seconds: float) -> str:
-    """`35 s`, `4 min`, `2 h 10 min`."""
+    """`35 s`, `4 min`, `2 h 10 min`, with spaces at which no line breaks."""
     if seconds < 90:
-        return _("{count} s").format(count=max(round(seconds), 1))
+        return _("{count} s").replace(" ", "\u00a0").format(count=max(round(seconds), 1))
     minutes = round(seconds / 60)
     if minutes < 90:
-        return _("{count} min").format(count=minutes)
-    return _("{hours} h {minutes} min").format(hours=minutes // 60, minutes=minutes % 60)
+        return _("{count} min").replace(" ", "\u00a0").format(count=minutes)
+    text = _("{hours} h {minutes} min").replace(" ", "\u00a0")
+    return text.format(hours=minutes // 60, minutes=minutes % 60)

@@ -16,11 +16,13 @@ class ResultsPanel:
     Args:
         ui: the widgets of the .ui.
         logic: the module's logic.
+        arrived: called with the volume node of a job that has just been done.
     """
 
-    def __init__(self, ui, logic) -> None:
+    def __init__(self, ui, logic, arrived) -> None:
         self.ui = ui
         self.logic = logic
+        self._arrived = arrived
         self.parameters = None
         self._segments = []
         self._seen = set()
@@ -49,6 +51,7 @@ class ResultsPanel:
                     self.parameters.resultVolume = node
                     if not self.logic.comparison.isShown:
                         slicer.util.setSliceViewerLayers(background=node)
+                    self._arrived(node)
 
     def update(self) -> None:
         """Show what the parameter node says."""

@@ -30,6 +30,19 @@ def same_grid(one, other) -> bool:
     return same_size and bool(np.allclose(ijk_to_ras(one), ijk_to_ras(other), atol=1e-3))
 
 
+def bounds_of(volume) -> np.ndarray:
+    """Lower and upper corner `[2, (R, A, S)]` in mm of the box around a volume node."""
+    bounds = np.zeros(6)
+    volume.GetRASBounds(bounds)
+    return bounds.reshape(3, 2).T
+
+
+def common_centre(volumes) -> np.ndarray:
+    """The middle of the smallest of several volume nodes: a result may be but a slab of its input."""
+    boxes = [bounds_of(volume) for volume in volumes]
+    return min(boxes, key=lambda box: float(np.prod(box[1] - box[0]))).mean(axis=0)
+
+
 def on_grid_of(volume, reference) -> tuple[np.ndarray, np.ndarray]:
     """The values of `volume` at the voxels of `reference`, `[slice, row, column]`, and a mask of those it covers."""
     if same_grid(volume, reference):

@@ -14,15 +14,14 @@ COLOURS = ((0.0, 0.0, 0.0), (0.0, 0.447, 0.698), (0.835, 0.369, 0.0), (0.0, 0.62
 TABLE_TAG, CHART_TAG, SERIES_TAG = (f"CTDiffusionReconProfile{kind}" for kind in ("Table", "Chart", "Series"))
 
 
-def line_across(volume):
-    """A new markups line from right to left through the middle of a volume."""
-    bounds = np.zeros(6)
-    volume.GetRASBounds(bounds)
-    middle = bounds.reshape(3, 2).mean(axis=1)
+def line_across(volumes):
+    """A new markups line from right to left through the middle of what the volume nodes have in common."""
+    middle = grids.common_centre(volumes)
+    ends = grids.bounds_of(volumes[0])[:, 0]
     scene = slicer.mrmlScene
     line = scene.AddNewNodeByClass("vtkMRMLMarkupsLineNode", scene.GenerateUniqueName(_("Profile")))
     line.CreateDefaultDisplayNodes()
-    for right in bounds[:2]:
+    for right in ends:
         line.AddControlPoint(vtk.vtkVector3d(float(right), float(middle[1]), float(middle[2])))
     return line
 

@@ -1,11 +1,12 @@
 """The comparison on screen: switches the layout, fills and links its views, and gives the former layout back."""
 
+import qt
 import slicer
 import vtk
 from slicer.i18n import tr as _
 from slicer.util import VTKObservationMixin
 
-from . import profile
+from . import grids, profile
 from .layout import PLOT_TAG, ComparisonLayout, is_own_layout
 
 ANNOTATION_SIZE = 14
@@ -54,9 +55,11 @@ class Comparison(VTKObservationMixin):
             node.AddLayoutDescription(layout.number, layout.description)
         node.SetViewArrangement(layout.number)
         self._shareWindowLevel()
-        for row in layout.rows:
-            for column, volume in enumerate(volumes):
-                self._fill(layout.tag(row, column), row, volume)
+        for row, column, widget in self._widgets():
+            self._fill(widget, row, volumes[column])
+        self._fit()
+        # The views have their final size only once Qt has laid them out.
+        qt.QTimer.singleShot(0, self._fit)
         if line is not None:
             self._plot()
             self.addObserver(line, slicer.vtkMRMLMarkupsNode.PointModifiedEvent, self._onLineModified)
@@ -100,26 +103,37 @@ class Comparison(VTKObservationMixin):
         finally:
             self._adjusting = False
 
-    def _fill(self, tag: str, row: str, volume) -> None:
-        widget = slicer.app.layoutManager().sliceWidget(tag)
-        if widget is None:
-            return
+    def _widgets(self):
+        """Row, column and widget of every slice view that there is."""
+        manager = slicer.app.layoutManager()
+        for row in self.layout.rows:
+            for column in range(self.layout.columns):
+                widget = manager.sliceWidget(self.layout.tag(row, column))
+                if widget is not None:
+                    yield row, column, widget
+
+    def _fill(self, widget, row: str, volume) -> None:
         logic = widget.sliceLogic()
-        composite, node = logic.GetSliceCompositeNode(), logic.GetSliceNode()
+        composite = logic.GetSliceCompositeNode()
         composite.SetBackgroundVolumeID(volume.GetID())
         composite.SetForegroundVolumeID(None)
         composite.SetLabelVolumeID(None)
         composite.SetHotLinkedControl(True)
         composite.SetLinkedControl(True)
-        node.SetOrientation(row)
-        # Every view looks at the same place, that of the first volume, so that the others are seen as they lie to it.
-        logic.FitSliceToVolume(self.volumes[0], *node.GetDimensions()[:2])
-        bounds = [0.0] * 6
-        self.volumes[0].GetRASBounds(bounds)
-        axis = {"Sagittal": 0, "Coronal": 1, "Axial": 2}[row]
-        logic.SetSliceOffset(0.5 * (bounds[2 * axis] + bounds[2 * axis + 1]))
-        logic.SnapSliceOffsetToIJK()
+        logic.GetSliceNode().SetOrientation(row)
         self._annotate(widget, volume.GetName())
+
+    def _fit(self) -> None:
+        """Let every view show the whole first volume, at a slice that all volumes have."""
+        if not self.isShown or any(volume.GetScene() is None for volume in self.volumes):
+            return
+        centre = grids.common_centre(self.volumes)
+        for row, _column, widget in self._widgets():
+            logic = widget.sliceLogic()
+            # All views look at the place of the first volume, so that the others are seen as they lie to it.
+            logic.FitSliceToVolume(self.volumes[0], *logic.GetSliceNode().GetDimensions()[:2])
+            logic.SetSliceOffset(float(centre[("Sagittal", "Coronal", "Axial").index(row)]))
+            logic.SnapSliceOffsetToIJK()
 
     def _annotate(self, widget, text: str) -> None:
         # An annotation of our own: Slicer's Data Probe writes into the view's own one whenever the view changes.
