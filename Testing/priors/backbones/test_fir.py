@@ -6,6 +6,7 @@ import pytest
 import torch
 from ctdiffusion.priors.backbones import fir
 from ctdiffusion.priors.backbones.attention import attend, to_map, to_tokens
+from ctdiffusion.priors.backbones.repeat import convolve_repeated, repeat
 from torch import Tensor
 
 
@@ -29,6 +30,16 @@ def test_resampling_is_the_binomial_filter(shape: tuple[int, ...]) -> None:
     if shape[2] > 1:
         assert torch.allclose(fir.downsample(x).double(), filtered(x, 1, 2, 1, 1), atol=1e-6)
     assert torch.allclose(fir.blur(x).double(), filtered(x, 1, 1, 2, 2), atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 8, 6), (1, 40, 3, 3), (1, 2, 2, 2)])
+def test_convolving_repeated_pixels(shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    convolution = torch.nn.Conv2d(shape[1], 5, 3, padding=1).double()
+    x = torch.randn(shape, dtype=torch.float64)
+    pixels = x.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    assert torch.equal(repeat(x), pixels)
+    assert torch.allclose(convolve_repeated(x, convolution), convolution(pixels), atol=1e-12)
 
 
 def test_attention_is_softmax() -> None:

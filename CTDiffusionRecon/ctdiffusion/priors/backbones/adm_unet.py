@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from torch.nn import functional
 
 from .attention import attend, to_map, to_tokens
 from .embedding import sinusoids
+from .repeat import convolve_repeated, repeat
 
 
 class ADMUNet(nn.Module):
@@ -134,7 +136,7 @@ class ResidualBlock(nn.Module):
     def __init__(self, inputs: int, outputs: int, condition: int, scale_shift: bool, resample: str = "") -> None:
         super().__init__()
         self.scale_shift = scale_shift
-        self.resample = {"up": _repeat, "down": _average, "": None}[resample]
+        self.resample = resample
         self.in_layers = nn.Sequential(group_norm(inputs), nn.SiLU(), nn.Conv2d(inputs, outputs, 3, padding=1))
         self.emb_layers = nn.Sequential(nn.Identity(), nn.Linear(condition, 2 * outputs if scale_shift else outputs))
         self.out_layers = nn.Sequential(
@@ -145,9 +147,12 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """`condition` is the activated embedding `[batch, features]`."""
         hidden = self.in_layers[1](self.in_layers[0](x))
-        if self.resample is not None:
-            hidden, x = self.resample(hidden), self.resample(x)
-        hidden = self.in_layers[2](hidden)
+        if self.resample == "up":
+            hidden, x = convolve_repeated(hidden, cast(nn.Conv2d, self.in_layers[2])), repeat(x)
+        else:
+            if self.resample == "down":
+                hidden, x = functional.avg_pool2d(hidden, 2), functional.avg_pool2d(x, 2)
+            hidden = self.in_layers[2](hidden)
         embedding = self.emb_layers(condition)[:, :, None, None]
         if self.scale_shift:
             scale, shift = embedding.chunk(2, dim=1)
@@ -198,8 +203,7 @@ class Grow(nn.Module):
         self.conv = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.conv(_repeat(x))
-        return out
+        return convolve_repeated(x, self.conv)
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
@@ -209,11 +213,3 @@ def group_norm(channels: int) -> nn.GroupNorm:
         ValueError: the channels are not a multiple of 32.
     """
     return nn.GroupNorm(32, channels, eps=1e-5)
-
-
-def _repeat(x: Tensor) -> Tensor:
-    return functional.interpolate(x, scale_factor=2, mode="nearest")
-
-
-def _average(x: Tensor) -> Tensor:
-    return functional.avg_pool2d(x, 2)

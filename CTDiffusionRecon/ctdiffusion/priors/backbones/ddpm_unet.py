@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from .attention import attend, to_map, to_tokens
 from .embedding import sinusoids
+from .repeat import convolve_repeated
 
 
 class DDPMUNet(nn.Module):
@@ -208,8 +209,7 @@ class Grow(nn.Module):
         self.conv = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.conv(functional.interpolate(x, scale_factor=2, mode="nearest"))
-        return out
+        return convolve_repeated(x, self.conv)
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
