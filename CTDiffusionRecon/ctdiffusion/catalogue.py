@@ -37,6 +37,8 @@ def method_facts(method: Method) -> dict[str, Any]:
         "summary": method.summary,
         "source": method.source,
         "needs_prior": method.needs_prior,
+        "prior_kind": method.prior_kind if method.needs_prior else "",
+        "default_prior": method.default_prior if method.needs_prior else "",
         "evaluations": method.evaluations,
         "presets": {name: dict(values) for name, values in method.presets.items()},
         "parameters": [parameter_facts(info) for info in describe(method.parameters)],

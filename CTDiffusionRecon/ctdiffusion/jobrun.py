@@ -25,6 +25,7 @@ from .stopping import StopRequest
 from .volume import Volume, read_volume, write_volume
 
 if TYPE_CHECKING:
+    from .priors.kinds import AnyPrior
     from .priors.prior import Prior
 
 DEFAULT_PRIOR = "ct-triplet-256"
@@ -103,7 +104,7 @@ def read_measurement(spec: JobSpec, folder: Path, monitor: JobMonitor) -> tuple[
 
 
 def load_prior(name: str | None, device: torch.device | str) -> Prior:
-    """The prior pack of that name or folder; None takes the default one.
+    """The image prior of that name or folder; None takes the default one.
 
     Raises:
         ValueError: there is none, or it is damaged.
@@ -120,20 +121,25 @@ def load_prior(name: str | None, device: torch.device | str) -> Prior:
 
 def _reconstruct(
     spec: JobSpec, measurement: Measurement, device: torch.device, monitor: JobMonitor
-) -> tuple[Result, Prior | None, torch.device, LinearOperator]:
+) -> tuple[Result, AnyPrior | None, torch.device, LinearOperator]:
     method = method_named(spec.method)
-    prior = None
+    prior = partner = None
     if method.needs_prior:
+        from .priors import kinds
+
         monitor.step("prior", 0, 1)
         with monitor.timed("io"):
-            prior = load_prior(spec.prior, device)
+            prior = kinds.load_prior(spec.prior, method.prior_kind, method.default_prior, method.name, device)
+            partner = kinds.load_prior(method.partner, kinds.IMAGE, "", method.name, device) if method.partner else None
         monitor.step("prior", 1, 1)
     monitor.step("projector", 0, 1)
     with monitor.timed("projector"):
         operator = pipeline.operator_for(measurement, device)
     monitor.step("projector", 1, 1)
     on_device = measurement.to(device)
-    result = pipeline.run_method(on_device, operator, method, spec.method_parameters(), prior, spec.seed, monitor)
+    result = pipeline.run_method(
+        on_device, operator, method, spec.method_parameters(), prior, spec.seed, monitor, partner
+    )
     return result, prior, device, operator
 
 
@@ -225,7 +231,7 @@ def write_result(
     return status
 
 
-def prior_facts(prior: Prior) -> dict[str, Any]:
+def prior_facts(prior: AnyPrior) -> dict[str, Any]:
     """What provenance says about a prior."""
     facts = asdict(prior.info)
     return {name: facts[name] for name in ("name", "version", "weights_sha256", "licence", "attribution")}

@@ -17,6 +17,7 @@ from .monitor import Monitor
 from .noise import NoiseSource
 from .operators.base import LinearOperator
 from .operators.factory import make_operator
+from .priors.kinds import check_kind
 from .projections import Projections
 from .quality.metrics import compare
 from .quality.misfit import misfit
@@ -24,7 +25,7 @@ from .simulate import SimulationSettings, simulate
 from .volume import Volume
 
 if TYPE_CHECKING:
-    from .priors.prior import Prior
+    from .priors.kinds import AnyPrior
 
 
 class ReconstructionError(RuntimeError):
@@ -115,22 +116,25 @@ def run_method(
     operator: LinearOperator,
     method: Method,
     parameters: Any,
-    prior: Prior | None,
+    prior: AnyPrior | None,
     seed: int,
     monitor: Monitor,
+    partner: AnyPrior | None = None,
 ) -> Result:
     """Reconstruct by one method, then judge the result. The method never sees the reference.
 
     Raises:
-        ValueError: the method needs a prior and there is none.
+        ValueError: the method needs a prior and there is none, or one of another kind.
         ReconstructionError: the result is not finite.
         Cancelled: the monitor said so.
     """
     if method.needs_prior and prior is None:
         raise ValueError(f"prior: method {method.name} needs a prior")
+    if method.needs_prior and prior is not None:
+        check_kind(prior.info, method.prior_kind, method.name)
     started = time.monotonic()
     noise = NoiseSource(seed, measurement.projections.first_slice)
-    problem = Problem(measurement.projections, operator, measurement.grid, noise, monitor, prior)
+    problem = Problem(measurement.projections, operator, measurement.grid, noise, monitor, prior, partner)
     with torch.no_grad():
         mu = method.run(problem, parameters)
     seconds = time.monotonic() - started

@@ -15,7 +15,7 @@ from .simulate import SimulationSettings
 from .volume import Volume
 
 if TYPE_CHECKING:
-    from .priors.prior import Prior
+    from .priors.kinds import AnyPrior
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def run_study(
     methods: Iterable[tuple[str, Mapping[str, Any]]],
     seed: int = 0,
     device: str = "auto",
-    prior: Prior | None = None,
+    prior: AnyPrior | Mapping[str, AnyPrior] | None = None,
     monitor: Monitor | None = None,
     first_slice: int = 0,
 ) -> list[StudyResult]:
@@ -49,7 +49,7 @@ def run_study(
         methods: names with their parameters (those left out keep their defaults).
         seed: seed of the measurement's noise and of every method.
         device: auto, cpu or cuda.
-        prior: for the methods that need one.
+        prior: for the methods that need one; or several by name: each method takes the one called like its default.
         monitor: progress and cancel, for all methods.
         first_slice: absolute index of the volume's first slice, where it is part of a larger one.
 
@@ -60,7 +60,7 @@ def run_study(
     chosen: list[tuple[Method, Any]] = []
     for name, values in methods:
         method = method_named(name)
-        if method.needs_prior and prior is None:
+        if method.needs_prior and _of(prior, method.default_prior) is None:
             raise ValueError(f"prior: method {name} needs a prior")
         chosen.append((method, from_mapping(method.parameters, values, f"methods.{name}")))
     place = devices.resolve(device).device
@@ -71,7 +71,12 @@ def run_study(
     operator = pipeline.operator_for(measurement, place)
     results = []
     for method, parameters in chosen:
-        result = pipeline.run_method(measurement, operator, method, parameters, prior, seed, monitor)
+        own, partner = _of(prior, method.default_prior), _of(prior, method.partner)
+        result = pipeline.run_method(measurement, operator, method, parameters, own, seed, monitor, partner)
         assert result.metrics is not None
         results.append(StudyResult(method.name, result.volume, result.metrics, result.misfit, result.seconds))
     return results
+
+
+def _of(prior: AnyPrior | Mapping[str, AnyPrior] | None, name: str) -> AnyPrior | None:
+    return prior.get(name) if isinstance(prior, Mapping) else prior

@@ -9,6 +9,7 @@ import textwrap
 from ..catalogue import catalogue, method_facts
 from ..methods.registry import Method, method_named, methods
 from ..parameters import ParameterInfo, describe
+from ..priors.kinds import WORDS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +43,7 @@ def table(known: list[Method]) -> str:
 def explanation(method: Method) -> str:
     """A method with its source and parameters."""
     lines = [f"{method.name}: {method.title}", "", *textwrap.wrap(method.summary, 100)]
-    lines += ["", f"Source: {method.source}", f"Needs a prior: {'yes' if method.needs_prior else 'no'}", ""]
+    lines += ["", f"Source: {method.source}", f"Needs a prior: {_need(method)}", ""]
     lines.append("Parameters:")
     for info in describe(method.parameters):
         lines.append(f"  --{option_name(info)}  {facts(info)}")
@@ -51,6 +52,13 @@ def explanation(method: Method) -> str:
         words = " ".join(f"{key}={value}" for key, value in values.items())
         lines += textwrap.wrap(f"--preset {name}: {words}", 98, initial_indent="  ", subsequent_indent="      ")
     return "\n".join(lines)
+
+
+def _need(method: Method) -> str:
+    if not method.needs_prior:
+        return "no"
+    partner = f", and {method.partner}" if method.partner else ""
+    return f"{WORDS[method.prior_kind]} (default {method.default_prior}){partner}"
 
 
 def option_name(info: ParameterInfo) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import cast
 
 from torch import Tensor
 from torch.nn import functional
@@ -16,6 +17,7 @@ from torch.nn import functional
 from ..geometry import Grid
 from ..operators.factory import make_operator
 from ..parameters import parameter
+from ..priors.kinds import IMAGE, kind_of
 from ..priors.prior import Prior
 from ..samplers.admm import AXES, TotalVariationConsistency
 from ..samplers.consistency import ConjugateGradientConsistency
@@ -182,10 +184,10 @@ def image_prior(problem: Problem) -> Prior:
     prior = problem.prior
     if prior is None:
         raise ValueError("prior: this method needs a prior")
-    if (prior.info.domain, prior.info.modality) != ("image", "CT"):
+    if (kind_of(prior.info), prior.info.modality) != (IMAGE, "CT"):
         kind = f"{prior.info.modality} {prior.info.domain}s"
         raise ValueError(f"prior: {prior.info.name} is a prior of {kind}, this method needs one of CT images")
-    return prior
+    return cast(Prior, prior)
 
 
 def _sampled(

@@ -17,7 +17,7 @@ from ..operators.base import LinearOperator
 from ..projections import Projections
 
 if TYPE_CHECKING:
-    from ..priors.prior import Prior
+    from ..priors.kinds import AnyPrior
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,7 @@ class Problem:
         noise: the noise source of the job.
         monitor: progress, cancel and resume.
         prior: the prior, for methods that need one.
+        partner: the image prior of a method that works in two domains.
     """
 
     projections: Projections
@@ -38,7 +39,8 @@ class Problem:
     grid: Grid
     noise: NoiseSource
     monitor: Monitor
-    prior: Prior | None = None
+    prior: AnyPrior | None = None
+    partner: AnyPrior | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,9 @@ class Method:
         parameters: frozen dataclass of its parameters, declared with `ctdiffusion.parameters.parameter`.
         run: (problem, parameters) -> attenuation volume `[slice, row, column]` in 1/mm.
         needs_prior: whether `problem.prior` must be there.
+        prior_kind: of which kind it must be (see `priors.kinds`).
+        default_prior: name of the pack that is taken unless another is named.
+        partner: name of the pack of images that it needs as well, or nothing.
         presets: named sets of parameters, such as the published settings.
         evaluations: network evaluations of a slice for each noise level, for estimates of time.
     """
@@ -64,6 +69,9 @@ class Method:
     parameters: type
     run: Callable[[Problem, Any], Tensor]
     needs_prior: bool = False
+    prior_kind: str = "image"
+    default_prior: str = "ct-triplet-256"
+    partner: str = ""
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     evaluations: float = 1.0
 

@@ -24,6 +24,8 @@ class ColdUNet(nn.Module):
     """R(x, level) on `[batch, 1, rows, columns]`; `level` indexes `levels` (views per full turn)."""
 
     views: Tensor
+    # Levels between those it was trained on have a meaning to it.
+    continuous = True
 
     def __init__(self, levels: Sequence[int], widths: tuple[int, ...], blocks: tuple[int, ...]) -> None:
         super().__init__()

@@ -28,6 +28,8 @@ from .unet import TripletUNet
 
 METADATA_FILE = "prior.json"
 WEIGHTS_FILE = "weights.safetensors"
+# Fields that packs written before them lack.
+OPTIONAL = {"scan"}
 LARGEST_METADATA = 1_000_000
 LARGEST_WEIGHTS = 4_000_000_000
 
@@ -97,7 +99,7 @@ def read_info(folder: Path) -> PriorInfo:
     known = {item.name for item in fields(PriorInfo)}
     if unknown := sorted(set(values) - known):
         raise ValueError(f"prior: {path}: unknown field {unknown[0]!r}")
-    if missing := sorted(known - set(values)):
+    if missing := sorted(known - set(values) - OPTIONAL):
         raise ValueError(f"prior: {path}: missing field {missing[0]!r}")
     return PriorInfo(**{name: _field(path, name, hints[name], value) for name, value in values.items()})
 

@@ -41,6 +41,7 @@ class PriorInfo:
         licence: licence of the weights.
         attribution: what has to be said when they are passed on.
         quality: measured quality (the report card).
+        scan: the scans that a prior of one geometry was trained on (see `scan.py`); empty for any.
         origin: of an imported prior: file, layout, licence note and SHA-256 of what it was made from; else empty.
         weights_sha256: SHA-256 of `weights.safetensors`.
     """
@@ -63,6 +64,7 @@ class PriorInfo:
     attribution: str
     quality: dict[str, Any] = field(default_factory=dict)
     origin: dict[str, Any] = field(default_factory=dict)
+    scan: dict[str, Any] = field(default_factory=dict)
     weights_sha256: str = ""
 
     @property

@@ -34,13 +34,15 @@ def triplet_noise(stack: Tensor, label: Tensor, generator: torch.Generator) -> T
     return torch.where(same, noise[:, :1], noise)
 
 
-def denoising_loss(sigma_data: float, mean: float) -> Callable[[nn.Module, Batch, torch.Generator], Tensor]:
+def denoising_loss(
+    sigma_data: float, mean: float, draw: Callable[[int, torch.Generator, torch.device], Tensor] = draw_sigma
+) -> Callable[[nn.Module, Batch, torch.Generator], Tensor]:
     """EDM's weighted denoising loss for a raw network of these statistics (Karras et al. 2022, eq. 8)."""
 
     def loss(network: nn.Module, batch: Batch, generator: torch.Generator) -> Tensor:
         denoiser = EDMDenoiser(network, sigma_data, mean)
         stack, label = batch["stack"].contiguous(memory_format=torch.channels_last), batch["label"]
-        sigma = draw_sigma(stack.shape[0], generator, stack.device)
+        sigma = draw(stack.shape[0], generator, stack.device)
         noisy = stack + sigma[:, None, None, None] * triplet_noise(stack, label, generator)
         estimate: Tensor = denoiser(noisy, sigma, label, batch["log_spacing"]).float()
         weighted: Tensor = denoiser.loss_weight(sigma)[:, None, None, None] * (estimate - stack).square()

@@ -16,7 +16,7 @@ from ..priors.prior import PriorInfo
 from ..units import AttenuationScale, HUWindow
 from .degradations import INDEX_FILE, Degradations, read_degradations, scan_of, slice_grid, write_degradations
 from .loop import Batch
-from .restoration import CompositeStep, DegradedCrops, level_weights, restoration_loss
+from .restoration import CompositeStep, DegradedCrops, restoration_loss
 from .task import Augment, Lesson, Volumes
 
 if TYPE_CHECKING:
@@ -48,10 +48,9 @@ class RestorationTask:
         """See `Task.lesson`; the scans are kept in `work/degradations`."""
         store = self._store(volumes, work)
         window = HUWindow(*recipe.window)
-        weight = level_weights(self.views)
 
         def loss(network: nn.Module, batch: Batch, generator: torch.Generator) -> Tensor:
-            return restoration_loss(network, batch, weight)
+            return restoration_loss(network, batch)
 
         crops = DegradedCrops(store, window, self.views, recipe.crop, seed)
         if not self.composite:
@@ -77,6 +76,13 @@ class RestorationTask:
             training_data=recipe.training_data,
             licence=recipe.licence,
             attribution=recipe.attribution,
+            scan={
+                "kinds": ["fan", "parallel"],
+                "views_per_turn": [min(self.views), max(self.views)],
+                # The farthest is the reference fan; parallel beams lie beyond it, and the network knows them too.
+                "source_to_isocentre_px": [200.0, 1e6],
+                "reference": "flat fan, 1075 pixels to the isocentre, 2150 to the detector, 1 pixel a column",
+            },
         )
 
     @torch.no_grad()

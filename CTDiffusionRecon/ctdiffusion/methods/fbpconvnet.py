@@ -1,0 +1,41 @@
+"""FBPConvNet: one pass of a convolutional network over the FBP image (Jin et al. 2017, doi:10.1109/TIP.2017.2713099).
+
+One network for 10 to 288 views, which is told the count, where the paper trains one for each; its U-Net is this
+project's. Optionally conjugate gradients bring the image back to the data, which the paper does not do.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from .registry import Method, Problem, register
+from .restoring import AgreementParameters, Restoration
+
+
+def run(problem: Problem, parameters: AgreementParameters) -> Tensor:
+    """FBPConvNet in 1/mm.
+
+    Raises:
+        ValueError: no prior, or one for another scan.
+    """
+    restoration = Restoration.of(problem)
+    x = restoration.start()
+    x0 = restoration.restore(x, restoration.prior.position(restoration.views))
+    problem.monitor.step("network", 1, 1, restoration.to_mu(x0))
+    return restoration.agreed(x0, parameters)
+
+
+FBPCONVNET = register(
+    Method(
+        name="fbpconvnet",
+        title="FBPConvNet",
+        summary="A convolutional network removes the streaks of FBP in one step.",
+        source="Jin, McCann, Froustey & Unser 2017, doi:10.1109/TIP.2017.2713099",
+        parameters=AgreementParameters,
+        run=run,
+        needs_prior=True,
+        prior_kind="restoration",
+        default_prior="fbpconvnet-256",
+        presets={"consistent": {"final_cg": 10}},
+    )
+)

@@ -1,0 +1,40 @@
+"""GMSD: one score model of full-view sinograms and replacement of the measured rows (Guan et al. 2024).
+
+The released code keeps the mean of every predictor and corrector step and drops their noise (preset `published`); the
+default renews the noise at every level, which needs far fewer of them. See `sinogram_sampling` for what was corrected.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ..samplers.sinogram import Stage
+from .registry import Method, Problem, register
+from .sinogram_sampling import PUBLISHED, SinogramParameters, every_row, reconstruct
+
+
+def stages(views: int, stride: int) -> list[Stage]:
+    """The full-view model."""
+    return [every_row()]
+
+
+def run(problem: Problem, parameters: SinogramParameters) -> Tensor:
+    """GMSD in 1/mm; see `sinogram_sampling.reconstruct`."""
+    return reconstruct(problem, parameters, stages)
+
+
+GMSD = register(
+    Method(
+        name="gmsd",
+        title="GMSD",
+        summary="A score model of full-view sinograms fills in the views between the measured ones.",
+        source="Guan et al. 2024, Generative modeling in sinogram domain, IEEE TRPMS",
+        parameters=SinogramParameters,
+        run=run,
+        needs_prior=True,
+        prior_kind="sinogram",
+        default_prior="sinogram-360",
+        presets={"published": PUBLISHED},
+        evaluations=1.0,
+    )
+)

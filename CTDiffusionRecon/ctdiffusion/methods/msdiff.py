@@ -1,0 +1,42 @@
+"""MSDiff: a sparse-view and a full-view score model of sinograms in turn (Yang et al. 2024, arXiv:2405.05814).
+
+The sparse-view model (SDM) sees every sixth row as a sinogram of its own; the released one sees the same rows between
+rows of zeros. Both models are one network with a label. The released first replacement acts on a tensor that is not
+used afterwards, and its mask counts in a padded frame; here the measured rows are put back after every stage. See
+`sinogram_sampling`.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from ..samplers.sinogram import Stage
+from .registry import Method, Problem, register
+from .sinogram_sampling import PUBLISHED, SinogramParameters, every_row, reconstruct, subset
+
+
+def stages(views: int, stride: int) -> list[Stage]:
+    """SDM on every sixth row, then FDM on all."""
+    return [subset(views, stride), every_row()]
+
+
+def run(problem: Problem, parameters: SinogramParameters) -> Tensor:
+    """MSDiff in 1/mm; see `sinogram_sampling.reconstruct`."""
+    return reconstruct(problem, parameters, stages)
+
+
+MSDIFF = register(
+    Method(
+        name="msdiff",
+        title="MSDiff",
+        summary="Two score models of sinograms, of every sixth view and of all views, fill in what was not measured.",
+        source="MSDiff 2024, arXiv:2405.05814",
+        parameters=SinogramParameters,
+        run=run,
+        needs_prior=True,
+        prior_kind="sinogram",
+        default_prior="sinogram-360",
+        presets={"published": PUBLISHED},
+        evaluations=1.2,
+    )
+)

@@ -1,0 +1,211 @@
+"""What GMSD, MSDiff and their relatives share: the way from a measurement to a full-turn sinogram and back.
+
+Corrected against the released codes: views are indexed where they were measured (the released mask counts in a padded
+frame, so that 10 and 20 views became 20 and 40); interpolation goes around the turn and shifts nothing; the sinogram
+has the scale of line integrals and the result is in HU; no iterate is chosen with the truth. The full turn is the
+multiple of the measured view count nearest to the prior's: every measured row is a row of it and stays bit-identical.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from ..geometry import FULL_TURN, FanBeam, ParallelBeam, equispaced
+from ..operators.base import LinearOperator
+from ..operators.factory import make_operator
+from ..parameters import parameter
+from ..priors.kinds import SINOGRAM, kind_of
+from ..priors.prior import Prior
+from ..priors.scan import check_scan
+from ..samplers.schedule import geometric
+from ..samplers.sinogram import Levels, Stage, interpolate_linear, interpolate_turn, sample_sinogram
+from .registry import Problem
+
+# How far the full turn may be from the prior's view count.
+STRETCH = 0.12
+
+
+@dataclass(frozen=True)
+class SinogramParameters:
+    """Parameters of every sinogram-domain sampler. Noise level 1 is a line integral of 10."""
+
+    steps: int = parameter(40, "Noise levels.", low=1, high=2000)
+    sigma_start: float = parameter(0.02, "First noise level. Higher forgets more of the start.", low=0.0005, high=1.0)
+    sigma_end: float = parameter(0.001, "Last noise level.", low=0.0005, high=1.0)
+    rule: str = parameter(
+        "renew",
+        "From one level to the next: estimate, put the measured views back, add the next level's noise to all (renew); "
+        "or the predictor of reverse diffusion, as published (predictor).",
+        choices=("renew", "predictor"),
+    )
+    eta: float = parameter(1.0, "For renew: share of the noise that is fresh.", low=0.0, high=1.0)
+    corrector: int = parameter(0, "For predictor: Langevin steps after each.", low=0, high=10)
+    snr: float = parameter(0.075, "Signal-to-noise ratio of a Langevin step.", low=0.001, high=1.0)
+    noisy: bool = parameter(False, "For predictor: add the noise that the papers write and their code drops.")
+    start: str = parameter(
+        "linear", "How the start is interpolated between the measured views.", choices=("linear", "fourier")
+    )
+    window: str = parameter(
+        "ram-lak",
+        "Window of the filter of the final FBP.",
+        choices=("ram-lak", "shepp-logan", "cosine", "hamming", "hann"),
+    )
+
+
+# The released settings: 1450 levels of the deterministic predictor and corrector.
+PUBLISHED = {
+    "steps": 1450, "sigma_start": 0.2, "sigma_end": 0.0005, "rule": "predictor", "corrector": 1, "start": "linear",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A measurement laid on a full turn.
+
+    Attributes:
+        order: the measured views by angle.
+        stride: rows of the full turn from one measured row to the next.
+        views: rows of the full turn.
+        operator: projector of the full turn.
+        mirrored: whether the measurement is half a turn, whose mirror image is the other half.
+    """
+
+    order: tuple[int, ...]
+    stride: int
+    views: int
+    operator: LinearOperator
+    mirrored: bool
+
+    @staticmethod
+    def of(problem: Problem, prior: Prior) -> Turn:
+        """Lay the measurement of `problem` on a turn of about the prior's view count.
+
+        Raises:
+            ValueError: a scan that the prior was not trained for; the text says what differs.
+        """
+        geometry, info = problem.projections.geometry, prior.info
+        pitch = problem.grid.in_plane_spacing
+        if isinstance(geometry, FanBeam):
+            pitch = geometry.column_spacing * geometry.source_to_isocentre / geometry.source_to_detector
+        elif isinstance(geometry, ParallelBeam):
+            pitch = geometry.column_spacing
+        count, warnings = check_scan(info, geometry, pitch)
+        assert isinstance(geometry, (FanBeam, ParallelBeam))
+        if geometry.column_offset or (isinstance(geometry, FanBeam) and geometry.curved):
+            what = "the detector is curved" if not geometry.column_offset else "the detector is off the axis"
+            raise ValueError(f"prior: {info.name} was trained for another scan: {what}")
+        full = int(info.scan.get("full_views", count))
+        stride = max(1, round(full / count))
+        if abs(count * stride / full - 1.0) > STRETCH:
+            raise ValueError(
+                f"prior: {info.name} was trained for {full} views on a full turn: no multiple of {count} is near it"
+            )
+        if count * stride != full:
+            warnings.append(
+                f"prior {info.name} was trained on {full} views per full turn; {count} measured views are completed to "
+                f"{count * stride}, so its views are {count * stride / full:.3f} times as dense as it has learnt"
+            )
+        for text in warnings:
+            problem.monitor.warn(text)
+        mirrored = isinstance(geometry, ParallelBeam) and geometry.views != count
+        period = math.pi if mirrored else FULL_TURN
+        order = sorted(range(geometry.views), key=lambda k: (geometry.angles[k] - geometry.angles[0]) % period)
+        angles = equispaced(count * stride, start=geometry.angles[0])
+        operator = make_operator(replace(geometry, angles=angles), problem.grid, problem.projections.data.device)
+        return Turn(tuple(order), stride, count * stride, operator, mirrored)
+
+    def rows(self, data: Tensor) -> Tensor:
+        """The measured rows of the turn, in order, `[slice, measured row, column]`."""
+        rows = data[:, list(self.order)]
+        return torch.cat([rows, rows.flip(2)], dim=1) if self.mirrored else rows
+
+
+def fill_in(
+    problem: Problem,
+    parameters: SinogramParameters,
+    stages: Callable[[int, int], list[Stage]],
+) -> tuple[Turn, Tensor]:
+    """The full turn and its line integrals `[slice, view, column]`, the measured rows as they were measured.
+
+    Args:
+        problem: the measurement and the prior.
+        parameters: the sampler's.
+        stages: (rows of the turn, stride of the measured rows) -> what acts at each level.
+
+    Raises:
+        ValueError: no prior, or one for another scan.
+        FloatingPointError: the state stopped being finite.
+    """
+    prior = sinogram_prior(problem)
+    turn = Turn.of(problem, prior)
+    rows = turn.rows(problem.projections.data)
+    largest = prior.info.window[1]
+    scaled = rows / largest
+
+    def measured(x: Tensor) -> Tensor:
+        out = x.clone()
+        out[:, :: turn.stride] = scaled
+        return out
+
+    def preview(x: Tensor) -> Tensor:
+        return turn.operator.fbp(x * largest)
+
+    start = (interpolate_turn if parameters.start == "fourier" else interpolate_linear)(scaled, turn.stride)
+    levels = Levels(
+        geometric(parameters.sigma_start, parameters.sigma_end, parameters.steps),
+        parameters.rule, parameters.noisy, parameters.corrector, parameters.snr, parameters.eta,
+    )  # fmt: skip
+    x = sample_sinogram(
+        measured(start),
+        measured,
+        prior,
+        stages(turn.views, turn.stride),
+        levels,
+        problem.noise,
+        problem.monitor,
+        preview,
+    )
+    full = x * largest
+    # Scaling there and back rounds: what was measured is put in as it was measured.
+    full[:, :: turn.stride] = rows
+    return turn, full
+
+
+def reconstruct(
+    problem: Problem,
+    parameters: SinogramParameters,
+    stages: Callable[[int, int], list[Stage]],
+) -> Tensor:
+    """FBP in 1/mm of the sinogram that `fill_in` completes."""
+    turn, full = fill_in(problem, parameters, stages)
+    with problem.monitor.timed("projector"):
+        return turn.operator.fbp(full, parameters.window)
+
+
+def sinogram_prior(problem: Problem) -> Prior:
+    """The problem's prior, if it is one of sinograms.
+
+    Raises:
+        ValueError: there is none, or it is one of something else.
+    """
+    if problem.prior is None or kind_of(problem.prior.info) != SINOGRAM:
+        raise ValueError("prior: this method needs a denoiser of sinograms")
+    return cast(Prior, problem.prior)
+
+
+def every_row(high: bool = False) -> Stage:
+    """The full-view model on all rows."""
+    return Stage(0, (slice(None),), high)
+
+
+def subset(views: int, stride: int, wanted: int = 6, all_offsets: bool = False) -> Stage:
+    """The sparse-view model on every k-th row, k the divisor of the turn nearest to `wanted`, the measured ones among
+    them where k divides their stride; or on every offset of them."""
+    k = min((d for d in range(1, views + 1) if views % d == 0), key=lambda d: (abs(math.log(d / wanted)), stride % d))
+    return Stage(1, tuple(slice(offset, None, k) for offset in range(k if all_offsets else 1)))

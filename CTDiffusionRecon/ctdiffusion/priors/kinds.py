@@ -1,0 +1,64 @@
+"""The kinds of priors that methods ask for, and the one way from a method's need to a loaded pack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from .pack import find_packs, load_pack, locate_pack, read_info
+from .parametrisation import COLD
+from .prior import Prior, PriorInfo
+from .restorer import Restorer
+
+IMAGE, RESTORATION, SINOGRAM = "image", "restoration", "sinogram"
+
+WORDS = {
+    IMAGE: "a denoiser of images",
+    RESTORATION: "a restoration network for images of sparse scans",
+    SINOGRAM: "a denoiser of sinograms",
+}
+
+AnyPrior = Prior | Restorer
+
+
+def kind_of(info: PriorInfo) -> str:
+    """The kind of a pack, from its metadata."""
+    if info.parametrisation.get("kind") == COLD:
+        return RESTORATION
+    return SINOGRAM if info.domain == "sinogram" else IMAGE
+
+
+def check_kind(info: PriorInfo, kind: str, method: str) -> None:
+    """Refuse a prior of another kind than the method's.
+
+    Raises:
+        ValueError: it is one; the text says what is needed.
+    """
+    if kind_of(info) != kind:
+        raise ValueError(f"prior: {info.name} is {WORDS[kind_of(info)]}, method {method} needs {WORDS[kind]}")
+
+
+def load_prior(name: str | None, kind: str, default: str, method: str, device: torch.device | str) -> AnyPrior:
+    """The prior pack of that name or folder; None takes `default`, or the first one of the kind that is installed.
+
+    Raises:
+        ValueError: there is none, it is damaged or of another kind.
+    """
+    folder = locate_pack(name) if name is not None else _installed(kind, default, method)
+    check_kind(read_info(folder), kind, method)
+    return Restorer.load(folder, device) if kind == RESTORATION else load_pack(folder, device)
+
+
+def _installed(kind: str, default: str, method: str) -> Path:
+    packs = find_packs()
+    if default in packs:
+        return packs[default]
+    for folder in packs.values():
+        try:
+            info = read_info(folder)
+        except ValueError:
+            continue
+        if kind_of(info) == kind and info.modality == "CT":
+            return folder
+    raise ValueError(f"prior: method {method} needs {WORDS[kind]}, and none is installed; name the folder of one")
