@@ -10,6 +10,7 @@ from .serializers import serializer, split
 from .validators import Default, Validator
 
 SlicerParameterNamePropertyName = "SlicerParameterName"
+_observing: list = []
 
 
 class _Parameter:
@@ -87,6 +88,8 @@ class _View:
             binding.write(self.getValue(name))
             binding.onChanged(self._fromGui(name, binding))
         self.AddObserver(vtk.vtkCommand.ModifiedEvent, lambda caller, event: self._toGui())
+        # The node in the scene keeps calling this observer, as in Slicer; Python's garbage collector does not see that.
+        _observing.append(self)
         return tag
 
     def connectGui(self, gui):
