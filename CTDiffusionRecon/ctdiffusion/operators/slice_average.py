@@ -100,20 +100,20 @@ class SliceAverage:
         return y.repeat_interleave(self.factor, 0) / self.factor
 
     def pseudo_inverse(self, y: Tensor, rho: float = 0.0) -> Tensor:
-        """A' (A A' + rho / f)^-1 y: for rho = 0 the exact pseudo-inverse, A A+ = I.
+        """A' (A A' + rho I)^-1 y: for rho = 0 the exact pseudo-inverse, A A+ = I.
 
         Args:
             y: thick slices `[slice, row, column]`.
-            rho: variance of the noise in y over that of a thick slice of the estimate; 1 trusts both alike.
+            rho: variance of the noise in y over that of the thin slices it corrects.
 
         Raises:
             ValueError: another number of slices.
         """
         self._check(y, self.thick_slices)
         if self._matrix is None:
-            return y.repeat_interleave(self.factor, 0) / (1.0 + rho)
+            return y.repeat_interleave(self.factor, 0) / (1.0 + self.factor * rho)
         gram = self._matrix @ self._matrix.T
-        gram = gram + (rho / self.factor) * torch.eye(self.thick_slices, dtype=gram.dtype)
+        gram = gram + rho * torch.eye(self.thick_slices, dtype=gram.dtype)
         return along_slices(torch.linalg.solve(gram, self._matrix).T, y)
 
     def _check(self, x: Tensor, slices: int) -> None:

@@ -22,6 +22,13 @@ def interpolation_matrix(thick_slices: int, factor: int, order: int) -> Tensor:
     return torch.from_numpy(np.stack(columns, 1))
 
 
+def consistent_spline(operator: SliceAverage, order: int = 3) -> Tensor:
+    """W = U (A U)^-1 `[thin slice, thick slice]`: the spline whose thick slices are the given ones, A W = I."""
+    U = interpolation_matrix(operator.thick_slices, operator.factor, order)
+    W: Tensor = U @ torch.linalg.inv(operator.matrix() @ U)
+    return W
+
+
 def interpolate(thick: Tensor, operator: SliceAverage, order: int, consistent: bool) -> Tensor:
     """Thin slices from thick ones `[slice, row, column]`.
 
@@ -32,7 +39,6 @@ def interpolate(thick: Tensor, operator: SliceAverage, order: int, consistent: b
         consistent: choose the spline whose thick slices A x are the measured ones, x = U (A U)^-1 y, instead of the one
             that passes through their values at their centres, x = U y.
     """
-    U = interpolation_matrix(operator.thick_slices, operator.factor, order)
     if consistent:
-        U = U @ torch.linalg.inv(operator.matrix() @ U)
-    return along_slices(U, thick)
+        return along_slices(consistent_spline(operator, order), thick)
+    return along_slices(interpolation_matrix(operator.thick_slices, operator.factor, order), thick)

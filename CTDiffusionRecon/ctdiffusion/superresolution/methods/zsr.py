@@ -86,6 +86,7 @@ def run(stack: ThickStack, parameters: ZSRParameters) -> Tensor:
     planes = direction_named(parameters.planes)
     noise_level = parameters.noise / stack.unit
 
+
     def agree(x0: Tensor, sigma: float) -> Tensor:
         rho = (noise_level / prior.expected_error(sigma)) ** 2 if noise_level else 0.0
         return x0 + operator.pseudo_inverse(y - operator.forward(x0), rho)
