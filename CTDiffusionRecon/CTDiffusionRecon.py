@@ -63,6 +63,7 @@ class CTDiffusionReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = None
         self._parameterNode = None
         self._parameterNodeGuiTag = None
+        self._input = None
 
     def setup(self):
         """Called once, when the module is first opened or used from Python."""
@@ -172,6 +173,7 @@ class CTDiffusionReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
             self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
         self._parameterNode = parameterNode
+        self.observeInput(None)
         for panel in self.panels:
             panel.setParameters(None)
         if parameterNode is None:
@@ -182,8 +184,21 @@ class CTDiffusionReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             panel.setParameters(parameterNode)
         self.onParametersModified()
 
+    def observeInput(self, volume):
+        """Voxels may come after the node: scripts often fill a volume that is already chosen."""
+        if volume is self._input:
+            return
+        if self._input is not None:
+            self.removeObserver(self._input, slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent, self.onParametersModified)
+        self._input = volume
+        if volume is not None:
+            self.addObserver(volume, slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent, self.onParametersModified)
+
     def onParametersModified(self, caller=None, event=None):
         """Something was chosen, in the panel or by a script."""
+        if self._parameterNode is None:
+            return
+        self.observeInput(self._parameterNode.inputVolume)
         self.inputPanel.update()
         self.geometryPanel.update(fieldDiameter(self._parameterNode.inputVolume))
         self.methodSection.update()

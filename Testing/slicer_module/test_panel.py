@@ -1,0 +1,190 @@
+"""The sections of the panel without an engine: rows, presets, parameters, what Apply says."""
+
+from __future__ import annotations
+
+import html
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("slicer")
+
+
+def shown(panel: Any, *names: str) -> list[bool]:
+    return [not getattr(panel.ui, name).isHidden() for name in names]
+
+
+def add_volume(name: str = "CT", size: int = 24) -> Any:
+    import numpy as np
+    import slicer
+
+    node = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", name)
+    slicer.util.updateVolumeFromArray(node, np.full((size, size, size), 40, np.int16))
+    node.SetSpacing(1.5, 1.5, 2.0)
+    node.CreateDefaultDisplayNodes()
+    return node
+
+
+def test_empty_scene_offers_the_sample(panel: Any) -> None:
+    assert shown(panel, "sampleButton", "projectionsPathLineEdit", "queueButton") == [True, False, False]
+    assert not panel.ui.applyButton.enabled
+    assert panel.ui.applyButton.toolTip == "Choose a CT volume."
+    node = add_volume()
+    panel._parameterNode.inputVolume = node
+    assert panel.ui.applyButton.enabled, panel.ui.applyButton.toolTip
+    assert panel.ui.applyButton.text == "Apply"
+    assert shown(panel, "sampleButton") == [False]
+    assert "24 × 24 × 24" in panel.ui.inputNoteLabel.text
+    assert "GB of memory" in panel.ui.estimateLabel.text
+
+
+def test_only_the_rows_of_the_beam_are_shown(panel: Any) -> None:
+    from CTDiffusionReconLib.parameternode import Beam, InputKind, ViewSet
+
+    parameters = panel._parameterNode
+    rows = ("sourceToIsocentreSpinBox", "columnsWidget", "rowsWidget", "arcSpinBox", "limitedSpanSpinBox")
+    assert shown(panel, *rows) == [False, False, False, True, False]
+    parameters.machine = "custom"
+    parameters.beam = Beam.PARALLEL
+    assert shown(panel, *rows) == [False, True, False, True, False]
+    parameters.beam = Beam.CONE
+    parameters.viewSet = ViewSet.LIMITED
+    assert shown(panel, *rows) == [True, True, True, False, True]
+    parameters.inputKind = InputKind.PROJECTIONS
+    assert shown(panel, "scanCollapsibleButton", "noiseCollapsibleButton", "inputSelector") == [False] * 3
+    assert shown(panel, "projectionsPathLineEdit", "measuredViewsSpinBox") == [True, True]
+    assert panel.ui.applyButton.toolTip == "Choose a file of measured projections."
+
+
+def test_a_scanner_fills_in_its_numbers_and_an_edit_makes_them_ones_own(panel: Any) -> None:
+    from CTDiffusionReconLib.parameternode import Beam
+
+    parameters, box = panel._parameterNode, panel.ui.machineComboBox
+    box.currentIndex = next(i for i in range(box.count) if "on-board imager" in box.itemText(i))
+    assert (parameters.machine, parameters.beam) == ("cbct-obi", Beam.CONE)
+    assert (parameters.sourceToDetector, parameters.detectorRows, parameters.rowSpacing) == (1500.0, 768, 0.388)
+    assert "magnification 1.50" in panel.ui.scanNoteLabel.text
+    panel.ui.sourceToDetectorSpinBox.value = 1400.0
+    assert parameters.machine == "custom" and box.itemText(box.currentIndex).startswith("Own")
+    box.currentIndex = 1
+    assert parameters.beam == Beam.FAN_CURVED
+    panel.ui.beamComboBox.currentIndex = 0
+    assert parameters.machine == "fitted", "a parallel beam is none of that scanner"
+
+
+def test_a_field_too_small_is_told_before_apply(panel: Any) -> None:
+    parameters = panel._parameterNode
+    parameters.inputVolume = add_volume(size=40)
+    parameters.machine = "custom"
+    parameters.detectorColumns = 10
+    assert "The volume is 60 mm wide: the scan will be truncated." in panel.ui.scanNoteLabel.text
+    parameters.sourceToDetector = 100.0
+    assert not panel.ui.applyButton.enabled and "nearer to the source" in panel.ui.applyButton.toolTip
+
+
+def test_every_method_has_its_own_controls(panel: Any) -> None:
+    from CTDiffusionReconLib.catalogue import shipped_catalogue
+
+    for method in shipped_catalogue()["methods"]:
+        panel._parameterNode.method = method["name"]
+        controls = panel.methodSection.panel.controls
+        assert list(controls) == [item["name"] for item in method["parameters"]]
+        for item in method["parameters"]:
+            control = controls[item["name"]]
+            assert control.value() == item["default"], (method["name"], item["name"])
+            assert html.escape(item["text"]) in control.widget.toolTip
+        assert shown(panel, "priorWidget") == [method["needs_prior"]]
+        assert html.escape(method["source"])[:8] in panel.ui.methodExplanationLabel.text
+    assert panel._parameterNode.methodParameters == "{}", "looking at a method changes nothing"
+
+
+def test_edited_parameters_are_kept_by_method_and_reset(panel: Any) -> None:
+    parameters = panel._parameterNode
+    parameters.method = "sirt"
+    panel.methodSection.panel.controls["iterations"].editor.value = 7
+    parameters.method = "tv"
+    control = panel.methodSection.panel.controls["strength"]
+    assert control.value() is None and not control.editor.enabled
+    control.automatic.checked = False
+    control.editor.value = 1.25
+    assert json.loads(parameters.methodParameters) == {"sirt": {"iterations": 7}, "tv": {"strength": 1.25}}
+    parameters.method = "sirt"
+    assert panel.methodSection.panel.controls["iterations"].value() == 7
+    panel.ui.defaultsButton.click()
+    assert json.loads(parameters.methodParameters) == {"tv": {"strength": 1.25}}
+    assert panel.methodSection.panel.controls["iterations"].value() == 100
+
+
+def test_published_settings_of_a_method(panel: Any) -> None:
+    parameters, box = panel._parameterNode, panel.ui.presetComboBox
+    parameters.method = "dds"
+    assert [box.itemText(i) for i in range(box.count)] == ["Tuned defaults", "As published"]
+    box.currentIndex = 1
+    assert panel.methodSection.panel.controls["weighted"].value() is False
+    assert json.loads(parameters.methodParameters)["dds"]["steps"] == 50
+    panel.methodSection.panel.controls["steps"].editor.value = 51
+    assert box.itemText(box.currentIndex) == "Own settings"
+
+
+def test_choices_come_back_with_the_scene(panel: Any, fresh: Any, tmp_path: Path) -> None:
+    import slicer
+    from CTDiffusionReconLib.parameternode import Beam, ViewSet
+
+    parameters = panel._parameterNode
+    parameters.inputVolume = add_volume("kept")
+    parameters.beam, parameters.viewSet, parameters.views = Beam.CONE, ViewSet.LIMITED, 17
+    parameters.photons, parameters.noise = 2500.0, False
+    parameters.method, parameters.methodParameters = "tv", '{"tv": {"iterations": 9}}'
+    path = str(tmp_path / "scene.mrb")
+    assert slicer.util.saveScene(path)
+    fresh.scene.Clear(0)
+    assert panel._parameterNode is None or panel._parameterNode.views == 30
+    slicer.util.loadScene(path)
+    panel.enter()
+    again = panel._parameterNode
+    assert (again.beam, again.viewSet, again.views, again.photons) == (Beam.CONE, ViewSet.LIMITED, 17, 2500.0)
+    assert again.inputVolume.GetName() == "kept" and again.noise is False
+    assert panel.methodSection.panel.controls["iterations"].value() == 9
+    assert panel.ui.viewsSpinBox.value == 17
+
+
+def test_slices_that_a_turned_roi_touches(panel: Any) -> None:
+    import slicer
+    import vtk
+    from CTDiffusionReconLib.inputpanel import slicesOfROI
+
+    node = add_volume()
+    roi = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode")
+    roi.SetSize(4.0, 4.0, 6.0)
+    roi.SetCenter(0.0, 0.0, 20.0)
+    # Voxels are 2 mm high: 17 to 23 mm is from the middle of slice 8.5 to that of 11.5.
+    assert slicesOfROI(node, roi) == (9, 12)
+    turn = vtk.vtkTransform()
+    turn.Translate(0.0, 0.0, 20.0)
+    turn.RotateX(90.0)
+    turn.Translate(0.0, 0.0, -20.0)
+    transform = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLLinearTransformNode")
+    transform.SetMatrixTransformToParent(turn.GetMatrix())
+    roi.SetAndObserveTransformNodeID(transform.GetID())
+    start, stop = slicesOfROI(node, roi)
+    assert 2 <= stop - start <= 3
+    roi.SetAndObserveTransformNodeID(None)
+    roi.SetCenter(0.0, 0.0, 500.0)
+    with pytest.raises(ValueError, match="does not touch"):
+        slicesOfROI(node, roi)
+
+
+def test_nothing_is_cut_off_at_450_pixels(panel: Any) -> None:
+    from CTDiffusionReconLib.parameternode import Beam, SliceChoice, ViewSet
+    from PySide6 import QtWidgets
+
+    parameters = panel._parameterNode
+    parameters.machine, parameters.beam, parameters.viewSet = "custom", Beam.CONE, ViewSet.LIMITED
+    parameters.sliceChoice = SliceChoice.RANGE
+    for name in vars(panel.ui):
+        if name.endswith("CollapsibleButton"):
+            getattr(panel.ui, name).collapsed = False
+    width = QtWidgets.QWidget.minimumSizeHint(panel.parent).width()
+    assert width <= 450, width
