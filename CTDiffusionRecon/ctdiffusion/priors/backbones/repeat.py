@@ -16,8 +16,8 @@ def convolve_repeated(x: Tensor, convolution: nn.Conv2d) -> Tensor:
     """`convolution(repeat(x))` for a 3 x 3 convolution with one pixel of border.
 
     Two of three neighbours are the same pixel, so every second row and column of the result is a 2 x 2 convolution of
-    `x` itself with sums of the weights: 16 products for 36. On small maps the sums cost more than they save; on graphics
-    processors it was not measured.
+    `x` itself with sums of the weights: 16 products for 36. On small maps the sums cost more than they save; on
+    GPUs it was not measured.
     """
     if x.device.type != "cpu" or x.shape[2] * x.shape[3] < 2 * x.shape[1]:
         whole: Tensor = convolution(repeat(x))
