@@ -105,7 +105,9 @@ class Restoration:
             angles = equispaced(max(1, round(views / 2)), math.pi, first)
         else:
             angles = equispaced(views, start=first)
-        return make_operator(replace(geometry, angles=angles), self.problem.grid, self.problem.projections.data.device)
+        # Used a few times each: a stored matrix would cost more to build than it saves.
+        device = self.problem.projections.data.device
+        return make_operator(replace(geometry, angles=angles), self.problem.grid, device, memory_limit=0)
 
     def agreed(self, x: Tensor, parameters: AgreementParameters) -> Tensor:
         """The image in 1/mm after the last conjugate-gradient steps towards the data."""

@@ -89,4 +89,5 @@ class Restorer:
         ).contiguous(memory_format=torch.channels_last)
         whole = float(level).is_integer()
         levels = torch.full((count,), level, dtype=torch.int64 if whole else torch.float32, device=self.device)
-        return self._network(padded, levels)[:, 0, :rows, :columns].to(x.device)
+        estimate: Tensor = self._network(padded, levels)
+        return estimate[:, 0, :rows, :columns].to(x.device)

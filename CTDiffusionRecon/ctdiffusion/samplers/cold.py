@@ -172,4 +172,5 @@ def similarity(x: Tensor, y: Tensor) -> Tensor:
     c1, c2 = 0.01**2, 0.03**2
     top = (2.0 * a * b + c1) * (2.0 * (ab - a * b) + c2)
     bottom = (a * a + b * b + c1) * (aa - a * a + bb - b * b + c2)
-    return (top / bottom).mean()
+    found: Tensor = (top / bottom).mean()
+    return found

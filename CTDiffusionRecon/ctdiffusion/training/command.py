@@ -101,9 +101,7 @@ def _settings(recipe: Recipe, arguments: argparse.Namespace) -> LoopSettings:
 
 def _weights_of(pack: str, recipe: Recipe) -> dict[str, torch.Tensor]:
     info = read_info(locate_pack(pack))
-    if info.network != recipe.network:
-        raise ValueError(f"init: the network of {info.name} is not that of recipe {recipe.name}")
-    return load_state(locate_pack(pack), info)
+    return recipe.task.initial(recipe, info, load_state(locate_pack(pack), info))
 
 
 def _volumes(folders: list[Path], cache: Path, modality: str) -> Volumes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..operators.factory import make_operator
+from ..priors.cold_unet import from_triplets
 from ..priors.prior import PriorInfo
 from ..units import AttenuationScale, HUWindow
 from .degradations import INDEX_FILE, Degradations, read_degradations, scan_of, slice_grid, write_degradations
@@ -41,7 +43,7 @@ class RestorationTask:
     views: tuple[int, ...]
     composite: bool
     images: int = 4
-    composite_crop: int = 160
+    composite_crop: int = 144
     size: int = 256
 
     def lesson(self, recipe: Recipe, volumes: Volumes, work: Path, seed: int, augment: Augment | None) -> Lesson:
@@ -84,6 +86,16 @@ class RestorationTask:
                 "reference": "flat fan, 1075 pixels to the isocentre, 2150 to the detector, 1 pixel a column",
             },
         )
+
+    def initial(self, recipe: Recipe, info: PriorInfo, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """See `Task.initial`; a triplet denoiser of the same widths will do as well."""
+        shape = [recipe.network[name] for name in ("widths", "blocks")]
+        if [info.network.get(name) for name in ("widths", "blocks")] == shape:
+            if info.network["class"] == "TripletUNet" and info.channels == 3:
+                return from_triplets(state)
+            if info.network["class"] == recipe.network["class"]:
+                return dict(state)
+        raise ValueError(f"init: the network of {info.name} is not that of recipe {recipe.name}")
 
     @torch.no_grad()
     def card(self, recipe: Recipe, network: nn.Module, validation: Volumes) -> dict[str, Any]:

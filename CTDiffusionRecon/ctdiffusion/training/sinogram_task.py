@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from ..priors.denoiser import EDMDenoiser
 from ..priors.prior import Prior, PriorInfo
 from .denoising import denoising_loss
 from .sinograms import FULL, INDEX_FILE, SPARSE, SUBSET, SinogramWindows, read_sinograms, write_sinograms
-from .task import Augment, Lesson, Volumes
+from .task import Augment, Lesson, Volumes, same_network
 
 if TYPE_CHECKING:
     from .recipes.recipe import Recipe
@@ -79,6 +80,10 @@ class SinogramTask:
                 "reference": "flat fan, 1075 columns to the isocentre, and parallel beams, 360 views on a full turn",
             },
         )
+
+    def initial(self, recipe: Recipe, info: PriorInfo, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """See `Task.initial`."""
+        return same_network(recipe, info, state)
 
     def card(self, recipe: Recipe, network: nn.Module, validation: Volumes) -> dict[str, Any]:
         """See `Task.card`: RMSE of denoising full sinograms and subsets, in the prior's range."""

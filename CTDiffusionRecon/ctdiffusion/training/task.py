@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -32,6 +32,17 @@ class Lesson:
     second: SecondLoss | None = None
 
 
+def same_network(recipe: Recipe, info: PriorInfo, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights as they are, where the networks are the same.
+
+    Raises:
+        ValueError: they are not.
+    """
+    if info.network != recipe.network:
+        raise ValueError(f"init: the network of {info.name} is not that of recipe {recipe.name}")
+    return dict(state)
+
+
 class Task(Protocol):
     """One kind of prior."""
 
@@ -44,6 +55,13 @@ class Task(Protocol):
 
     def info(self, recipe: Recipe) -> PriorInfo:
         """The metadata of the pack, without its quality."""
+
+    def initial(self, recipe: Recipe, info: PriorInfo, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Weights to start from, made of those of another pack.
+
+        Raises:
+            ValueError: its network cannot be used.
+        """
 
     def card(self, recipe: Recipe, network: nn.Module, validation: Volumes) -> dict[str, Any]:
         """Quality of the trained network on volumes it has not seen."""

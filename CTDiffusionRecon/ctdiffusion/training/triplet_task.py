@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ..priors.denoiser import EDMDenoiser
 from ..priors.prior import Prior, PriorInfo
 from .denoising import SIGMA_HIGHEST, SIGMA_LOWEST, denoising_loss
 from .report_card import as_loss, as_psnr, dds_psnr, denoising_rmse
-from .task import Augment, Lesson, Volumes
+from .task import Augment, Lesson, Volumes, same_network
 from .triplets import LABELS, TripletCrops
 
 if TYPE_CHECKING:
@@ -48,6 +49,10 @@ class TripletTask:
             licence=recipe.licence,
             attribution=recipe.attribution,
         )
+
+    def initial(self, recipe: Recipe, info: PriorInfo, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """See `Task.initial`."""
+        return same_network(recipe, info, state)
 
     def card(self, recipe: Recipe, network: nn.Module, validation: Volumes) -> dict[str, Any]:
         """See `Task.card`."""
