@@ -1,0 +1,148 @@
+"""GMSD, MSDiff and relatives through the registry: measured rows, scans that do not fit, exact completion."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from ctdiffusion.geometry import FanBeam, Grid, equispaced, limited_angle
+from ctdiffusion.methods.registry import Problem, method_named
+from ctdiffusion.methods.sinogram_sampling import Turn, fill_in, subset
+from ctdiffusion.monitor import Monitor
+from ctdiffusion.noise import NoiseSource
+from ctdiffusion.operators.factory import make_operator
+from ctdiffusion.parameters import from_mapping
+from ctdiffusion.presets import default_geometry, reference_fan
+from ctdiffusion.priors.denoiser import Denoiser
+from ctdiffusion.priors.prior import Prior
+from ctdiffusion.projections import Projections
+from priors.small_pack import INFO
+from torch import Tensor
+
+FAMILY = ("gmsd", "msdiff", "osmm", "sword", "swarm")
+GRID = Grid((2, 24, 24), (1.0, 2.0, 2.0))
+SCAN = {"kinds": ["fan", "parallel"], "full_views": 360, "source_to_isocentre_px": [1000.0, 1e6]}
+SINOGRAMS = replace(
+    INFO, name="turns", domain="sinogram", channels=1, labels=(0, 1), window=(0.0, 10.0), scan=SCAN,
+    sigma_range=(5e-4, 1.0), spacing_range=(1.0, 3.0),
+)  # fmt: skip
+
+
+class Noise(Denoiser):
+    """Answers with anything, so that whatever is left of the data in the result was put there."""
+
+    channels = 1
+
+    def forward(self, x: Tensor, sigma: Tensor, label: Tensor, log_spacing: Tensor) -> Tensor:
+        return torch.rand_like(x)
+
+    def pad_multiple(self) -> int:
+        return 1
+
+
+class Warnings(Monitor):
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.texts.append(text)
+
+
+def fan(views: int):
+    return reference_fan(equispaced(views, start=0.2), GRID)
+
+
+def parallel(views: int):
+    return default_geometry("parallel", equispaced(views // 2, math.pi), GRID)
+
+
+def problem(geometry, prior: Prior | None = None) -> Problem:
+    operator = make_operator(geometry, GRID)
+    x = 0.02 * torch.rand((2, 24, 24), generator=torch.Generator().manual_seed(0))
+    data = operator.forward(x)
+    return Problem(
+        Projections(data, geometry), operator, GRID, NoiseSource(0), Warnings(), prior or Prior(SINOGRAMS, Noise())
+    )
+
+
+def completed(name: str, given: Problem, **values: object) -> tuple[Turn, Tensor]:
+    stages = importlib.import_module(f"ctdiffusion.methods.{name}").stages
+    return fill_in(given, from_mapping(method_named(name).parameters, {"steps": 2, **values}, "methods"), stages)
+
+
+@pytest.mark.parametrize("scan", [fan, parallel])
+@pytest.mark.parametrize("views", [10, 18, 20, 28, 30, 50, 60, 72, 90, 180])
+def test_measured_rows_are_bit_identical(scan, views: int) -> None:
+    # Among them counts whose stride divides neither the prior's 360 views nor the pad of 24 of the released code.
+    given = problem(scan(views))
+    data = given.projections.data
+    for name in FAMILY:
+        for values in ({}, {"rule": "predictor", "corrector": 1, "noisy": True}):
+            turn, full = completed(name, given, **values)
+            rows = full[:, :: turn.stride]
+            assert rows.shape[1] == views
+            assert abs(full.shape[1] / 360 - 1) <= 0.12
+            assert torch.equal(rows[:, : data.shape[1]], data)
+            if scan is parallel:
+                assert torch.equal(rows[:, data.shape[1] :], data.flip(2))
+
+
+def test_the_rows_lie_where_they_were_measured_whatever_their_order() -> None:
+    angles = equispaced(30, start=1.0)
+    mixed = tuple(angles[k] for k in torch.randperm(30, generator=torch.Generator().manual_seed(0)).tolist())
+    given = problem(reference_fan(mixed, GRID))
+    turn, full = completed("gmsd", given)
+    for row, view in enumerate(turn.order):
+        assert torch.equal(full[:, row * turn.stride], given.projections.data[:, view])
+        difference = turn.operator.geometry.angles[row * turn.stride] - mixed[view]
+        assert math.isclose(math.cos(difference), 1.0, abs_tol=1e-9)
+
+
+def test_a_full_scan_comes_back_as_its_own_fbp() -> None:
+    given = problem(fan(360))
+    method = method_named("msdiff")
+    mu = method.run(given, from_mapping(method.parameters, {"steps": 2}, "methods"))
+    assert torch.allclose(mu, given.operator.fbp(given.projections.data), atol=1e-6)
+
+
+def test_a_turn_off_the_priors_grid_is_told() -> None:
+    given = problem(fan(50))
+    turn, _ = completed("msdiff", given)
+    assert turn.views == 350
+    assert any("completed to 350" in text for text in given.monitor.texts)
+    fitting = problem(fan(60))
+    completed("msdiff", fitting)
+    assert not fitting.monitor.texts
+
+
+@pytest.mark.parametrize(
+    ("geometry", "text"),
+    [
+        (reference_fan(limited_angle(30, 0.0, 3.0), GRID), "not equally spaced"),
+        (fan(500), "no multiple of 500 is near it"),
+        (FanBeam(equispaced(30), 570.0, 1040.0, 60, 3.6), "the source is 289 pixels of 1.97 mm from the isocentre"),
+        (replace(fan(30), curved=True), "the detector is curved"),
+        (replace(fan(30), column_offset=3.0), "the detector is off the axis"),
+    ],
+)
+def test_another_scan_is_refused_by_what_differs(geometry, text: str) -> None:
+    with pytest.raises(ValueError, match="turns was trained for") as error:
+        completed("msdiff", problem(geometry))
+    assert text in str(error.value)
+
+
+def test_an_image_prior_is_refused() -> None:
+    given = problem(fan(30))
+    with pytest.raises(ValueError, match="needs a denoiser of sinograms"):
+        completed("gmsd", replace(given, prior=None))
+
+
+@pytest.mark.parametrize(("views", "stride", "step"), [(360, 12, 6), (350, 7, 7), (364, 52, 7), (360, 4, 6)])
+def test_the_subset_is_a_regular_turn_near_every_sixth_row(views: int, stride: int, step: int) -> None:
+    (rows,) = subset(views, stride).rows
+    assert rows.step == step
+    every = subset(views, stride, all_offsets=True).rows
+    assert sorted(k for part in every for k in range(views)[part]) == list(range(views))

@@ -1,0 +1,89 @@
+"""Which scans a prior of one geometry takes, and the words in which it refuses the others."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from ctdiffusion.geometry import ConeBeam, FanBeam, Grid, ParallelBeam, equispaced, limited_angle
+from ctdiffusion.presets import reference_fan
+from ctdiffusion.priors.kinds import check_kind, kind_of, load_prior
+from ctdiffusion.priors.pack import read_info, write_info
+from ctdiffusion.priors.scan import check_scan, views_per_turn
+from priors.small_pack import INFO, small_pack
+
+SCAN = {"kinds": ["fan"], "views_per_turn": [18, 288], "source_to_isocentre_px": [200, 1100]}
+OWN = replace(INFO, scan=SCAN, spacing_range=(1.0, 2.0))
+GRID = Grid((1, 64, 64), (1.0, 1.5, 1.5))
+
+
+def fan(angles: tuple[float, ...], distance: float = 1000.0) -> FanBeam:
+    return FanBeam(angles, distance, 2.0 * distance, 64, 3.0)
+
+
+def test_views_on_a_turn() -> None:
+    assert views_per_turn(fan(equispaced(30, start=0.3))) == 30
+    assert views_per_turn(ParallelBeam(equispaced(30, math.pi), 64, 1.5)) == 60
+    assert views_per_turn(ParallelBeam(equispaced(31), 64, 1.5)) == 62  # an odd count over a turn has no view twice
+    assert views_per_turn(ParallelBeam(equispaced(30), 64, 1.5)) == 30
+    assert views_per_turn(fan(limited_angle(30, 0.0, 4.0))) is None
+    assert views_per_turn(fan((*equispaced(30)[:-1], 6.1))) is None
+    shuffled = equispaced(12)[::-1]
+    assert views_per_turn(fan(shuffled)) == 12
+
+
+def test_a_scan_that_fits_passes_and_a_foreign_pixel_size_is_told() -> None:
+    assert check_scan(OWN, fan(equispaced(30)), 1.5) == (30, [])
+    turn, warnings = check_scan(OWN, fan(equispaced(30), 400.0), 0.5)
+    assert turn == 30
+    assert "trained on pixels of 1 to 2 mm, these are 0.5 mm" in warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("geometry", "text"),
+    [
+        (ParallelBeam(equispaced(30, math.pi), 64, 1.5), "the geometry is parallel, not fan"),
+        (ConeBeam(equispaced(30), 1000.0, 1500.0, 8, 64, 2.0, 2.0), "the geometry is cone, not fan"),
+        (fan(limited_angle(30, 0.0, 3.0)), "not equally spaced over a full turn"),
+        (fan(equispaced(9)), "9 views per full turn, not 18 to 288"),
+        (fan(equispaced(700)), "700 views per full turn, not 18 to 288"),
+        (fan(equispaced(30), 3000.0), "the source is 2000 pixels of 1.5 mm from the isocentre, not 200 to 1100"),
+    ],
+)
+def test_another_scan_is_refused_by_what_differs(geometry, text: str) -> None:
+    with pytest.raises(ValueError, match="small was trained for another scan") as error:
+        check_scan(OWN, geometry, 1.5)
+    assert text in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_the_reference_fan_has_the_papers_proportions_and_truncates_nothing() -> None:
+    geometry = reference_fan(equispaced(18), GRID)
+    assert (geometry.source_to_isocentre, geometry.source_to_detector) == (1075 * 1.5, 2150 * 1.5)
+    assert geometry.column_spacing / 2 == 1.5
+    assert geometry.check(GRID) == []
+    assert geometry.fov_radius >= GRID.corner_radius
+
+
+def test_kinds_are_told_apart_and_refused_in_one_line(tmp_path: Path) -> None:
+    cold = replace(INFO, parametrisation={"kind": "cold", "levels": [90, 30]})
+    sinogram = replace(INFO, domain="sinogram")
+    assert [kind_of(info) for info in (INFO, cold, sinogram)] == ["image", "restoration", "sinogram"]
+    with pytest.raises(ValueError, match="small is a denoiser of images, method cvg needs a restoration network"):
+        check_kind(INFO, "restoration", "cvg")
+    with pytest.raises(ValueError, match="method msdiff needs a denoiser of sinograms"):
+        load_prior(str(small_pack(tmp_path / "pack")), "sinogram", "sinogram-360", "msdiff", "cpu")
+
+
+def test_a_pack_without_a_scan_is_read_and_one_with_it_keeps_it(tmp_path: Path) -> None:
+    folder = small_pack(tmp_path / "pack")
+    info = read_info(folder)
+    assert info.scan == {}
+    text = (folder / "prior.json").read_text(encoding="utf-8").replace(' "scan": {},\n', "")
+    assert '"scan"' not in text
+    (folder / "prior.json").write_text(text, encoding="utf-8")
+    assert read_info(folder) == info
+    write_info(folder, replace(info, scan=SCAN))
+    assert read_info(folder).scan == SCAN
