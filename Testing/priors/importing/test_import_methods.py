@@ -6,27 +6,35 @@ from pathlib import Path
 
 import pytest
 import torch
-from ctdiffusion.methods.registry import methods
+from ctdiffusion.geometry import FanBeam, Grid, equispaced
+from ctdiffusion.methods.registry import Problem, methods
+from ctdiffusion.monitor import Monitor
+from ctdiffusion.noise import NoiseSource
+from ctdiffusion.operators.factory import make_operator
 from ctdiffusion.parameters import from_mapping
+from ctdiffusion.priors import kinds
 from ctdiffusion.priors.importing import child, convert
 from ctdiffusion.priors.importing.convert import ImportOptions, import_prior
 from ctdiffusion.priors.pack import load_pack
+from ctdiffusion.projections import Projections
 from methods.test_dds import small_problem
 from priors.importing.checkpoints import prefixed, random_network, save, score_sde
 
 ADM = {"class": "ADMUNet", "width": 32, "multipliers": [1, 2], "blocks": 1, "attention_levels": [1]}
+DDPM = {"class": "DDPMUNet", "width": 32, "multipliers": [1, 2], "blocks": 1}
 NCSNPP = {"class": "NCSNpp", "width": 8, "multipliers": [1, 2], "blocks": 1}
 
 
 @pytest.fixture(scope="module")
 def packs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A DDS, a DiffusionBlend, an ISCS and an MSDiff prior."""
+    """A DDS, a DiffusionBlend, an ISCS, an MSDiff and a CvG-Diff prior."""
     folder = tmp_path_factory.mktemp("checkpoints")
     blend = random_network({**ADM, "channels": 3, "outputs": 6, "labels": 9})
     files = {
         "dds-aapm256": save(prefixed(random_network(ADM)), folder / "dds.pt"),
         "diffusionblend-aapm": save({"iterations": 1, "state_dict": prefixed(blend)}, folder / "blend.pt"),
         "iscs-ct": save(score_sde(random_network(NCSNPP)), folder / "iscs.pth"),
+        "cvgdiff": save({"net_param": prefixed(random_network(DDPM), "denoise_fn.")}, folder / "cvg.pkl"),
         "msdiff": save(
             score_sde(random_network({**NCSNPP, "input_pyramid": "input_skip", "output_pyramid": "output_skip"})),
             folder / "msdiff.pth",
@@ -62,5 +70,28 @@ def test_an_imported_prior_serves_methods_of_other_papers(packs: dict[str, Path]
 
 def test_a_sinogram_prior_is_refused_by_image_methods(packs: dict[str, Path]) -> None:
     chosen = methods()["dds"]
-    with pytest.raises(ValueError, match="a prior of CT sinograms, this method needs one of CT images"):
+    with pytest.raises(ValueError, match="sinograms"):
         chosen.run(small_problem(2, load_pack(packs["msdiff"])), from_mapping(chosen.parameters, {}, "test"))
+
+
+@pytest.mark.parametrize(
+    ("method", "pack", "views", "source"), [("cvg", "cvgdiff", 18, 1075.0), ("gmsd", "msdiff", 72, 1000.0)]
+)
+def test_priors_of_one_scan_serve_that_scan_alone(
+    packs: dict[str, Path], method: str, pack: str, views: int, source: float
+) -> None:
+    chosen = methods()[method]
+    prior = kinds.load_prior(str(packs[pack]), chosen.prior_kind, "", method, "cpu")
+    grid = Grid((1, 16, 16), (1.5, 1.5, 1.5))
+    for distance in (source, 0.5 * source):
+        geometry = FanBeam(equispaced(views), 1.5 * distance, 3.0 * distance, 32, 3.0)
+        operator = make_operator(geometry, grid)
+        data = operator.forward(torch.full(grid.shape, 0.02))
+        projections = Projections(data, geometry, torch.full_like(data, 1e-4), simulated=True)
+        problem = Problem(projections, operator, grid, NoiseSource(0), Monitor(), prior)
+        parameters = from_mapping(chosen.parameters, {"steps": 2} if method == "gmsd" else {}, "test")
+        if distance == source:
+            assert bool(torch.isfinite(chosen.run(problem, parameters)).all())
+        else:
+            with pytest.raises(ValueError, match="trained for another scan"):
+                chosen.run(problem, parameters)

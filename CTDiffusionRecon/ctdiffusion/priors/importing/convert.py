@@ -201,6 +201,7 @@ def _describe(
         training_data=preset.training_data,
         licence=options.licence or preset.licence,
         attribution=f"Weights by the authors of {preset.source}, converted from their file.",
+        scan=preset.scan,
         origin={
             "file": source.name,
             "layout": result["layout"],

@@ -32,6 +32,7 @@ class Preset:
         modality, domain, window, spacing_range, labels, crop, body_parts, training_data, licence: see `PriorInfo`.
         network: arguments of the published network.
         parametrisation: what the checkpoint does not tell of it.
+        scan: the only scan that it was trained on, if there is one.
         assumed: which of these values nobody published.
     """
 
@@ -49,6 +50,7 @@ class Preset:
     training_data: tuple[str, ...] = _AAPM
     network: dict[str, Any] = field(default_factory=dict)
     parametrisation: dict[str, Any] = field(default_factory=dict)
+    scan: dict[str, Any] = field(default_factory=dict)
     assumed: tuple[str, ...] = ()
 
 
@@ -72,6 +74,14 @@ _MSDIFF_NETWORK = {
     "attention_levels": [],
     "input_pyramid": "input_skip",
     "output_pyramid": "output_skip",
+}
+# Source and detector 500 from the centre of an image 256 wide, 720 columns of 1.
+_MSDIFF_SCAN = {
+    "kinds": ["fan"],
+    "full_views": 720,
+    "subset": 6,
+    "source_to_isocentre_px": [1000.0, 1000.0],
+    "reference": "flat fan, 1000 columns to the isocentre, 2000 to the detector, 720 columns, 720 views on a full turn",
 }
 _CVG_NETWORK = {
     "class": "DDPMUNet",
@@ -149,6 +159,7 @@ _PRESETS = (
         crop=768,
         licence="none stated; the group's other repositories say non-commercial",
         network=_MSDIFF_NETWORK,
+        scan=_MSDIFF_SCAN,
         assumed=("the unit of the sinograms",),
     ),
     Preset(
@@ -161,6 +172,7 @@ _PRESETS = (
         crop=768,
         licence="none stated; the group's other repositories say non-commercial",
         network=_MSDIFF_NETWORK,
+        scan=_MSDIFF_SCAN,
         assumed=("the unit of the sinograms",),
     ),
     Preset(
@@ -172,8 +184,13 @@ _PRESETS = (
         crop=256,
         licence=_NO_LICENCE,
         network=_CVG_NETWORK,
-        # Its fan beam, in pixels of the 256 x 256 image: source and detector 1075 from the centre, 672 bins.
         parametrisation={"levels": [288, 234, 180, 126, 72, 54, 36, 18]},
+        scan={
+            "kinds": ["fan"],
+            "views_per_turn": [18, 288],
+            "source_to_isocentre_px": [1075.0, 1075.0],
+            "reference": "flat fan, 1075 pixels to the isocentre, 2150 to the detector, 672 columns of 2 pixels",
+        },
         assumed=(_SPACING_UNPUBLISHED,),
     ),
     Preset(
