@@ -14,6 +14,9 @@ from .methodtext import explanation_html
 from .panelrequest import method_parameters
 from .rows import showRow
 
+# The kind of prior that a method needs where its catalogue entry says nothing.
+IMAGE = "image"
+
 
 class MethodSection:
     """Keeps the method section in step with the parameter node.
@@ -29,8 +32,8 @@ class MethodSection:
         self.methods = {method["name"]: method for method in methods}
         self.parameters = None
         self._engine = engine
-        self._priors = []
-        self._priorNames = [""]
+        self._packs = []
+        self._priorNames = []
         self._presets = []
         self._updating = False
         self.panel = MethodPanel(ui.parametersWidget, self._onParametersEdited)
@@ -58,22 +61,21 @@ class MethodSection:
         """Look again which prior packs there are."""
         try:
             # Priors of other modalities serve other methods.
-            self._priors = [p for p in find_priors(self._engine()) if p.get("modality", "CT") == "CT"]
+            self._packs = [p for p in find_priors(self._engine()) if p.get("modality", "CT") == "CT"]
         except (OSError, ValueError) as error:
-            self._priors = []
+            self._packs = []
             self.ui.priorNoteLabel.text = str(error)
-        self._updating = True
-        try:
-            box = self.ui.priorComboBox
-            box.clear()
-            box.addItem(_("Default of the method"))
-            for prior in self._priors:
-                name = prior["name"]
-                box.addItem(name if prior["error"] is None else _("{name} (damaged)").format(name=name))
-            self._priorNames = ["", *(prior["name"] for prior in self._priors)]
-        finally:
-            self._updating = False
+        self._priorNames = []
         self.update()
+
+    @property
+    def priors(self):
+        """The packs of the kind that the chosen method needs, damaged ones included, by name."""
+        method = self.method
+        if method is None or not method["needs_prior"]:
+            return {}
+        kind = method.get("prior_kind") or IMAGE
+        return {p["name"]: p for p in self._packs if p["error"] is not None or kindOf(p) == kind}
 
     def update(self) -> None:
         """Show what the parameter node says."""
@@ -105,13 +107,16 @@ class MethodSection:
         method = self.method
         if method is None or not method["needs_prior"]:
             return ""
-        if not self._priors:
-            return _("{method} needs a prior pack, and none is installed.").format(method=method["title"])
-        chosen = self.parameters.prior
-        known = {prior["name"]: prior for prior in self._priors}
-        if chosen and chosen not in known and not Path(chosen).is_dir():
-            return _("The prior {name} is not on this computer.").format(name=chosen)
-        return (known[chosen]["error"] or "") if chosen in known else ""
+        known, chosen = self.priors, self.parameters.prior
+        if chosen in known:
+            return known[chosen]["error"] or ""
+        if chosen:
+            return "" if Path(chosen).is_dir() else _("The prior {name} is not on this computer.").format(name=chosen)
+        if all(prior["error"] is not None for prior in known.values()):
+            return _("{method} needs a prior ({kind}), and none is installed.").format(
+                method=method["title"], kind=kindText(method.get("prior_kind") or IMAGE)
+            )
+        return ""
 
     def _showPresets(self, values) -> None:
         """Settings that the method brings along: its defaults, and for example those of its publication."""
@@ -130,20 +135,32 @@ class MethodSection:
         showRow(self.ui, "presetComboBox", len(texts) > 1)
 
     def _showPrior(self) -> None:
-        chosen = self.parameters.prior
-        if chosen not in self._priorNames:
-            self._priorNames.append(chosen)
-            self.ui.priorComboBox.addItem(chosen)
-        self.ui.priorComboBox.currentIndex = self._priorNames.index(chosen)
-        known = {prior["name"]: prior for prior in self._priors}
-        error = self.priorError
-        note = error or (priorText(known[chosen]) if chosen in known else "")
+        known, chosen, box = self.priors, self.parameters.prior, self.ui.priorComboBox
+        names = ["", *known] if chosen in known or not chosen else ["", *known, chosen]
+        if names != self._priorNames:
+            self._priorNames = names
+            box.clear()
+            box.addItem(_("Default of the method"))
+            for name in names[1:]:
+                damaged = name in known and known[name]["error"] is not None
+                box.addItem(_("{name} (damaged)").format(name=name) if damaged else name)
+        box.currentIndex = names.index(chosen)
+        note = self.priorError or (priorText(known[chosen]) if chosen in known else "")
         self.ui.priorNoteLabel.text = note
-        self.ui.priorNoteLabel.setVisible(bool(note) and self.method["needs_prior"])
+        self.ui.priorNoteLabel.setVisible(bool(note))
 
     def _onMethodChosen(self, index) -> None:
-        if not self._updating and self.parameters is not None and index >= 0:
-            self.parameters.method = list(self.methods)[index]
+        if self._updating or self.parameters is None or index < 0:
+            return
+        parameters = self.parameters
+        modified = parameters.StartModify()
+        try:
+            parameters.method = list(self.methods)[index]
+            # A pack of another kind would only be refused.
+            if parameters.prior and any(pack["name"] == parameters.prior for pack in self._packs):
+                parameters.prior = parameters.prior if parameters.prior in self.priors else ""
+        finally:
+            parameters.EndModify(modified)
 
     def _onPresetChosen(self, index) -> None:
         if not self._updating and 0 <= index < len(self._presets):
@@ -173,6 +190,23 @@ class MethodSection:
             path = Path(folder)
             settings.addPriorFolder(str(path.parent if (path / "prior.json").is_file() else path))
             self.refreshPriors()
+
+
+def kindOf(prior) -> str:
+    """The kind of a pack, from its metadata, as the engine sees it (`priors.kinds.kind_of`)."""
+    parametrisation = prior.get("parametrisation")
+    if isinstance(parametrisation, dict) and parametrisation.get("kind") == "cold":
+        return "restoration"
+    return "sinogram" if prior.get("domain") == "sinogram" else IMAGE
+
+
+def kindText(kind: str) -> str:
+    """A kind of priors in the user's language."""
+    return {
+        "image": _("a denoiser of images"),
+        "restoration": _("a restoration network"),
+        "sinogram": _("a denoiser of sinograms"),
+    }.get(kind, kind)
 
 
 def priorText(prior) -> str:

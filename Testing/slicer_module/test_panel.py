@@ -188,3 +188,32 @@ def test_nothing_is_cut_off_at_450_pixels(panel: Any) -> None:
             getattr(panel.ui, name).collapsed = False
     width = QtWidgets.QWidget.minimumSizeHint(panel.parent).width()
     assert width <= 450, width
+
+
+def test_only_priors_of_the_methods_kind_are_offered(panel: Any) -> None:
+    section, parameters, box = panel.methodSection, panel._parameterNode, panel.ui.priorComboBox
+    parameters.inputVolume = add_volume()
+    section.methods["dds"] = {**section.methods["dds"], "prior_kind": "sinogram"}
+    section.update()
+    assert [box.itemText(i) for i in range(box.count)] == ["Default of the method"]
+    assert "a denoiser of sinograms" in section.priorError
+    parameters.views = 31
+    assert not panel.ui.applyButton.enabled and "none is installed" in panel.ui.applyButton.toolTip
+    section.methods["dds"] = {**section.methods["dds"], "prior_kind": "image"}
+    parameters.views = 30
+    names = [box.itemText(i) for i in range(box.count)]
+    assert "ct-triplet-256" in names and not any("mri" in name for name in names)
+    box.currentIndex = names.index("ct-triplet-256")
+    assert parameters.prior == "ct-triplet-256" and "chest" in panel.ui.priorNoteLabel.text
+    parameters.prior = "gone"
+    assert panel.ui.applyButton.toolTip == "The prior gone is not on this computer."
+
+
+def test_another_method_lets_go_of_a_prior_that_it_cannot_use(panel: Any) -> None:
+    section, parameters = panel.methodSection, panel._parameterNode
+    parameters.prior = "ct-triplet-256"
+    section.methods["ddnm"] = {**section.methods["ddnm"], "prior_kind": "restoration"}
+    panel.ui.methodComboBox.currentIndex = list(section.methods).index("iscs")
+    assert (parameters.method, parameters.prior) == ("iscs", "ct-triplet-256")
+    panel.ui.methodComboBox.currentIndex = list(section.methods).index("ddnm")
+    assert (parameters.method, parameters.prior) == ("ddnm", "")
