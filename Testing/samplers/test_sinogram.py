@@ -81,7 +81,9 @@ def test_high_bands_have_no_block_means_and_leave_the_rest() -> None:
 
 
 @pytest.mark.parametrize("rule", ["renew", "predictor"])
-@pytest.mark.parametrize("stages", [[Stage(0, (slice(None),))], [Stage(1, (slice(0, None, 6),)), Stage(0, (slice(None),))]])
+@pytest.mark.parametrize(
+    "stages", [[Stage(0, (slice(None),))], [Stage(1, (slice(0, None, 6),)), Stage(0, (slice(None),))]]
+)
 def test_measured_rows_stay_and_the_others_come_to_the_priors_mean(rule: str, stages: list[Stage]) -> None:
     # White prior: given the measured rows, the others are distributed about the mean, whatever was started from.
     mean = torch.full((1, 1, 1), 0.4)
