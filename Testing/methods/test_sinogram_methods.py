@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 from ctdiffusion.geometry import FanBeam, Grid, equispaced, limited_angle
+from ctdiffusion.measured import read_projections
 from ctdiffusion.methods.registry import Problem, method_named
 from ctdiffusion.methods.sinogram_sampling import Turn, fill_in, subset
 from ctdiffusion.monitor import Monitor
@@ -18,8 +19,10 @@ from ctdiffusion.parameters import from_mapping
 from ctdiffusion.presets import default_geometry, reference_fan
 from ctdiffusion.priors.denoiser import Denoiser
 from ctdiffusion.priors.prior import Prior
+from ctdiffusion.priors.scan import check_scan
 from ctdiffusion.projections import Projections
 from priors.small_pack import INFO
+from shared_data import shared
 from torch import Tensor
 
 FAMILY = ("gmsd", "msdiff", "osmm", "sword", "swarm")
@@ -146,3 +149,16 @@ def test_the_subset_is_a_regular_turn_near_every_sixth_row(views: int, stride: i
     assert rows.step == step
     every = subset(views, stride, all_offsets=True).rows
     assert sorted(k for part in every for k in range(views)[part]) == list(range(views))
+
+
+@pytest.mark.parametrize("views", [50, 30])
+def test_a_measured_scan_with_gaps_is_refused_by_what_differs(views: int) -> None:
+    found = read_projections(shared("data/measured/htc2022_tb.json"))
+    count = found.projections.geometry.views
+    projections = found.projections.views([k * count // views for k in range(views)])
+    with pytest.raises(ValueError, match="turns was trained for another scan: the views are not equally spaced"):
+        check_scan(SINOGRAMS, projections.geometry, 0.148)
+    # The same scanner on a whole turn: the pixels are ten times finer than what the prior has seen.
+    turn, warnings = check_scan(SINOGRAMS, replace(projections.geometry, angles=equispaced(views)), 0.148)
+    assert turn == views
+    assert "it works outside of what it has learnt" in warnings[0]
