@@ -52,7 +52,7 @@ def press_apply(panel: Any) -> Any:
     return panel.logic.queue.jobs[-1]
 
 
-def finish(session: Any, job: Any, seconds: float = 120.0) -> Any:
+def finish(session: Any, job: Any, seconds: float = 600.0) -> Any:
     """Let Slicer's event loop run until the job has ended; returns the job."""
     ended = session.process_until(lambda: job.finished, seconds)
     assert ended, f"{job.state} after {seconds} s\n{job.log}"
@@ -60,7 +60,7 @@ def finish(session: Any, job: Any, seconds: float = 120.0) -> Any:
     return job
 
 
-def run(session: Any, panel: Any, seconds: float = 120.0) -> Any:
+def run(session: Any, panel: Any, seconds: float = 600.0) -> Any:
     """Apply and wait; returns the result's node."""
     job = finish(session, press_apply(panel), seconds)
     assert job.state == "done", f"{job.error}\n{job.log}"

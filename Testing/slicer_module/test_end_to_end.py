@@ -36,7 +36,7 @@ def test_sample_to_diffusion_result_to_saved_scene(fresh: Any, panel: Any, tmp_p
     assert fresh.process_until(lambda: job.state == "running", 10)
     fresh.process_until(lambda: panel.ui.applyButton.text == "Cancel", 5)
     assert panel.ui.applyButton.text == "Cancel" and not panel.ui.progressBar.isHidden()
-    driving.finish(fresh, job, 240)
+    driving.finish(fresh, job, 600)
     assert job.state == "done", f"{job.error}\n{job.log}"
     result = job.resultNode
 
@@ -154,7 +154,7 @@ def test_console_runs_without_the_panel(fresh: Any, panel: Any) -> None:
     job = logic.start(
         volume, "fbp", geometry="fan", views=20, simulation=simulation, onFinished=lambda done: heard.append(done.state)
     )
-    assert job.wait(120) and heard == ["done"] and job.progress == 1.0
+    assert job.wait(600) and heard == ["done"] and job.progress == 1.0
     options = {"geometry": "parallel", "views": 15, "simulation": simulation, "wait": True}
     first, second = logic.batch([volume, volume], "fbp", **options)
     assert first is not second and first.GetName() != second.GetName()
@@ -176,7 +176,7 @@ def test_reload_and_leaving_the_module_end_the_engine(fresh: Any, panel: Any) ->
     volume = driving.slab(step=2)
     driving.choose(panel, volume, "sirt", 30, iterations=100000)
     job = driving.press_apply(panel)
-    assert fresh.process_until(lambda: job.step > 0, 60), job.log
+    assert fresh.process_until(lambda: job.step > 0, 600), job.log
     engine = job.worker_pid
     panel.parent.exit()
     fresh.process_until(lambda: False, 0.5)

@@ -36,7 +36,7 @@ def test_cancel_of_a_real_reconstruction_within_two_seconds(fresh: Any, panel: A
     before = volumes()
     driving.choose(panel, volume, "dds", 24, steps=500)
     job = driving.press_apply(panel)
-    assert fresh.process_until(lambda: "sampl" in (job.phase or "") or job.step > 2, 240), job.log
+    assert fresh.process_until(lambda: "sampl" in (job.phase or "") or job.step > 2, 600), job.log
     fresh.process_until(lambda: panel.ui.applyButton.text == "Cancel", 5)
     engine = job.worker_pid
     pressed = time.monotonic()
@@ -62,7 +62,7 @@ def test_paths_with_blanks_quotes_and_accents(fresh: Any, panel: Any, tmp_path: 
     settings.setValue(settings.PYTHON, str(launcher))
     settings.setValue(settings.JOBS_FOLDER, str(place / "Aufträge; rm -rf"))
     driving.choose(panel, driving.slab(name="Müller, Jörg", step=2), "fbp", 15)
-    node = driving.run(fresh, panel, 240)
+    node = driving.run(fresh, panel, 600)
     assert node.GetName().startswith("Müller, Jörg FBP 15 views")
     assert "Aufträge" in node.GetAttribute("CTDiffusionRecon.JobFolder")
 
@@ -222,7 +222,7 @@ def test_a_damaged_prior_pack_is_named(fresh: Any, panel: Any, tmp_path: Path) -
         assert "damaged-pack" in panel.ui.applyButton.toolTip or "SHA" in panel.ui.applyButton.toolTip
         return
     before = volumes()
-    job = driving.finish(fresh, driving.press_apply(panel), 240)
+    job = driving.finish(fresh, driving.press_apply(panel), 600)
     assert job.state == "failed" and volumes() == before
     assert "SHA-256" in panel.ui.errorLabel.text or "weights" in panel.ui.errorLabel.text
     assert "Traceback" not in panel.ui.errorLabel.text
