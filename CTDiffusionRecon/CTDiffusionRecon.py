@@ -19,15 +19,18 @@ from CTDiffusionReconLib.parameternode import CTDiffusionReconParameterNode
 from CTDiffusionReconLib.reconstruction import ReconstructionLogic
 from CTDiffusionReconLib.resultspanel import ResultsPanel
 from CTDiffusionReconLib.sampledata import loadSample, registerSampleData
+from CTDiffusionReconLib.selftest import CTDiffusionReconTest
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
     ScriptedLoadableModule,
     ScriptedLoadableModuleLogic,
-    ScriptedLoadableModuleTest,
     ScriptedLoadableModuleWidget,
 )
 from slicer.util import VTKObservationMixin
+
+# Slicer takes the names of the module, its widget, its logic and its test from this file.
+__all__ = ["CTDiffusionRecon", "CTDiffusionReconLogic", "CTDiffusionReconTest", "CTDiffusionReconWidget"]
 
 POLL_MS = 200
 
@@ -124,6 +127,7 @@ class CTDiffusionReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.initializeParameterNode()
         self.methodSection.refreshPriors()
         self.comparePanel.refresh()
+        self.resultsPanel.followJobs(show=False)
         if not self.ui.deviceLabel.text:
             self.outputPanel.ask()
         self.timer.start()
@@ -307,68 +311,3 @@ class CTDiffusionReconLogic(ScriptedLoadableModuleLogic):
             RuntimeError: there is no main window.
         """
         self.comparison.show(volumes, rows, line)
-
-
-class CTDiffusionReconTest(ScriptedLoadableModuleTest):
-    """The main path on the sample: load, reconstruct a slab by FBP in the engine's process, look at the result."""
-
-    def setUp(self):
-        """Start with an empty scene."""
-        slicer.mrmlScene.Clear()
-
-    def runTest(self):
-        """Run everything."""
-        for test in (self.test_sample_and_fbp, self.test_cancel, self.test_bad_input):
-            self.setUp()
-            test()
-
-    def test_sample_and_fbp(self):
-        """A result lies on its input, carries its provenance, and its numbers are those of a reconstruction."""
-        import numpy as np
-
-        self.delayDisplay("Loading the sample")
-        registerSampleData()
-        volume = loadSample()
-        logic = CTDiffusionReconLogic()
-        try:
-            self.delayDisplay("Reconstructing four slices from 90 views")
-            node = logic.reconstruct(volume, method="fbp", geometry="fan", views=90, slices=(30, 34), wait=True)
-            self.assertIsNotNone(node)
-            self.assertEqual(node.GetImageData().GetDimensions(), (256, 256, 4))
-            found, wanted = vtk.vtkMatrix4x4(), vtk.vtkMatrix4x4()
-            node.GetIJKToRASMatrix(found)
-            volume.GetIJKToRASMatrix(wanted)
-            corner = np.array(wanted.MultiplyPoint((0, 0, 30, 1)))
-            np.testing.assert_allclose(found.MultiplyPoint((0, 0, 0, 1)), corner, atol=1e-3)
-            reference = slicer.util.arrayFromVolume(volume)[30:34]
-            middle = np.s_[:, 64:192, 64:192]
-            error = slicer.util.arrayFromVolume(node)[middle] - np.clip(reference, -1000, None)[middle]
-            self.assertLess(float(np.sqrt(np.mean(error**2))), 150.0)
-            self.assertEqual(node.GetAttribute("CTDiffusionRecon.Method"), "fbp")
-        finally:
-            logic.shutdown()
-        self.delayDisplay("Test passed")
-
-    def test_cancel(self):
-        """A cancelled job leaves no node."""
-        registerSampleData()
-        volume = loadSample()
-        logic = CTDiffusionReconLogic()
-        try:
-            before = slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode")
-            job = logic.start(volume, method="sirt", geometry="fan", views=60, parameters={"iterations": 10000})
-            self.assertTrue(job.cancel())
-            self.assertTrue(job.wait(10))
-            self.assertEqual(job.state, "cancelled")
-            self.assertEqual(slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode"), before)
-        finally:
-            logic.shutdown()
-
-    def test_bad_input(self):
-        """What cannot be is refused by name."""
-        logic = CTDiffusionReconLogic()
-        try:
-            with self.assertRaises(ValueError):
-                logic.reconstruct(None, method="fbp", views=30)
-        finally:
-            logic.shutdown()

@@ -41,17 +41,21 @@ class ResultsPanel:
         self.parameters = parameters
         self.update()
 
-    def followJobs(self) -> None:
-        """Choose the result of a job that has just been done."""
+    def followJobs(self, show: bool = True) -> None:
+        """Choose the result of a job that has just been done, and show it in the slice views."""
+        if self.parameters is None:
+            return
         for job in self.logic.queue.jobs:
-            if job.state == "done" and job not in self._seen:
-                self._seen.add(job)
-                node = job.resultNode
-                if node is not None and node.GetScene() is not None and self.parameters is not None:
-                    self.parameters.resultVolume = node
-                    if not self.logic.comparison.isShown:
-                        slicer.util.setSliceViewerLayers(background=node)
-                    self._arrived(node)
+            if job.state != "done" or job in self._seen:
+                continue
+            self._seen.add(job)
+            node = job.resultNode
+            if node is None or node.GetScene() is None:
+                continue
+            self.parameters.resultVolume = node
+            if show and not self.logic.comparison.isShown:
+                slicer.util.setSliceViewerLayers(background=node)
+            self._arrived(node)
 
     def update(self) -> None:
         """Show what the parameter node says."""

@@ -192,6 +192,21 @@ def test_what_cannot_be_compared_is_refused(fresh: Any) -> None:
     assert slicer.app.layoutManager().layout == before
 
 
+def test_without_a_main_window_everything_but_comparing_works(fresh: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    import slicer
+    from slicer_standin.fixtures import MODULE
+
+    monkeypatch.setattr(type(slicer.app), "layoutManager", lambda self: None)
+    widget = fresh.load_module(MODULE)
+    widget._parameterNode.inputVolume = one = volume("one", ramp())
+    assert widget.ui.applyButton.enabled, widget.ui.applyButton.toolTip
+    with pytest.raises(RuntimeError, match="no main window"):
+        widget.logic.compare([one, volume("two", ramp())])
+    widget.logic.comparison.close()
+    widget.exit()
+    widget.enter()
+
+
 def _tags(comparison: Any) -> list[str]:
     layout = comparison.layout
     return [layout.tag(row, column) for row in layout.rows for column in range(layout.columns)]
