@@ -3,6 +3,7 @@
 from slicer.i18n import tr as _
 
 from . import settings
+from .catalogue import check_values
 from .jobpanel import durationText
 from .panelrequest import request_of
 from .parameternode import InputKind
@@ -58,7 +59,10 @@ class ApplyPanel:
         Raises:
             ValueError: one line that says what is not right.
         """
-        return request_of(self.parameters, self.outputPanel.device, self.inputPanel.slices())
+        request = request_of(self.parameters, self.outputPanel.device, self.inputPanel.slices())
+        # A scene from elsewhere may hold anything.
+        check_values(self.methodSection.method["parameters"], request.parameters)
+        return request
 
     def start(self):
         """Put a job with the present settings into the queue and return it.

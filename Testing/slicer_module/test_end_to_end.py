@@ -174,7 +174,7 @@ def test_reload_and_leaving_the_module_end_the_engine(fresh: Any, panel: Any) ->
     import slicer
 
     volume = driving.slab(step=2)
-    driving.choose(panel, volume, "sirt", 30, iterations=100000)
+    driving.choose(panel, volume, "sirt", 30, iterations=10000)
     job = driving.press_apply(panel)
     assert fresh.process_until(lambda: job.step > 0, 600), job.log
     engine = job.worker_pid

@@ -117,6 +117,17 @@ def test_edited_parameters_are_kept_by_method_and_reset(panel: Any) -> None:
     assert panel.methodSection.panel.controls["iterations"].value() == 100
 
 
+def test_a_scene_with_impossible_parameters_cannot_be_applied(panel: Any) -> None:
+    parameters = panel._parameterNode
+    parameters.inputVolume = add_volume()
+    parameters.method = "sirt"
+    for text, said in (('{"sirt": {"iterations": 100000}}', "iterations"), ('{"sirt": {"magic": 1}}', "magic")):
+        parameters.methodParameters = text
+        assert not panel.ui.applyButton.enabled and said in panel.ui.applyButton.toolTip
+    panel.ui.defaultsButton.click()
+    assert panel.ui.applyButton.enabled
+
+
 def test_published_settings_of_a_method(panel: Any) -> None:
     parameters, box = panel._parameterNode, panel.ui.presetComboBox
     parameters.method = "dds"
