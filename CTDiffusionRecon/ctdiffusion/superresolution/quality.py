@@ -38,8 +38,3 @@ def against_thick(x: NDArray[np.float32], y: NDArray[np.float32], operator: Slic
     residual = operator.forward(torch.from_numpy(x.astype(np.float64))) - measured
     size = float(measured.norm())
     return {"relative": float(residual.norm()) / size if size else None, "largest": float(residual.abs().max())}
-
-
-def roughness(x: NDArray[np.float32], axis: int) -> float:
-    """Mean absolute difference of neighbouring slices along an axis of `[slice, row, column]`."""
-    return float(np.abs(np.diff(x, axis=axis)).mean())

@@ -18,7 +18,7 @@ class TVParameters:
     """Parameters of total variation."""
 
     z_weight: float = parameter(
-        1.0, "Weight of variation between slices relative to that within them, per mm.", low=0.01, high=100.0
+        0.5, "Weight of variation between slices relative to that within them, per mm.", low=0.01, high=100.0
     )
     iterations: int = parameter(150, "Primal-dual iterations.", low=1, high=10_000)
     step: float = parameter(

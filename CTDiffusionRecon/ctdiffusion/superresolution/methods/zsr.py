@@ -27,11 +27,11 @@ from ..registry import SliceMethod, ThickStack, register
 class ZSRParameters:
     """Parameters of ZSR. Noise levels are in the prior's range; 1 is its window's width."""
 
-    steps: int = parameter(10, "Noise levels; each costs one evaluation of the prior per plane.", low=1, high=1000)
+    steps: int = parameter(12, "Noise levels; each costs one evaluation of the prior per plane.", low=1, high=1000)
     sigma_start: float = parameter(
-        0.1, "Noise added to the interpolated slices. Higher forgets more of their blur.", low=0.002, high=5.0
+        0.3, "Noise added to the interpolated slices. Higher forgets more of their blur.", low=0.002, high=5.0
     )
-    sigma_end: float = parameter(0.01, "Last noise level.", low=0.002, high=1.0)
+    sigma_end: float = parameter(0.02, "Last noise level.", low=0.002, high=1.0)
     planes: str = parameter(
         "alternating",
         "Planes that the prior works on: coronal, sagittal, or one after the other from step to step.",
@@ -44,17 +44,17 @@ class ZSRParameters:
         choices=STACKS,
     )
     transition: str = parameter(
-        "dds",
-        "How the next noise level is reached: with a fixed share of fresh noise (dds, diffpir), with all noise fresh "
-        "(renew, as published), or as the diffusion itself would (ancestral).",
+        "renew",
+        "How the next noise level is reached: with all noise fresh (renew, as published), a fixed share of it (dds, "
+        "diffpir), or as the diffusion itself would (ancestral).",
         choices=TRANSITIONS,
     )
     eta: float = parameter(
-        0.5, "Share of fresh noise in each transition: 0 deterministic, 1 all that it allows.", low=0.0, high=1.0
+        0.5, "Share of fresh noise in a transition that has one: 0 deterministic, 1 all it allows.", low=0.0, high=1.0
     )
     noise_policy: str = parameter(
-        "inter-slice",
-        "Fresh noise of neighbouring planes: turning slowly from plane to plane (inter-slice, ISCS), independent, or "
+        "independent",
+        "Fresh noise of neighbouring planes: independent, turning slowly from plane to plane (inter-slice, ISCS), or "
         "the same in all (shared).",
         choices=POLICIES,
     )
@@ -114,8 +114,7 @@ ZSR = register(
         needs_prior=True,
         presets={
             "published": {
-                "steps": 5, "sigma_start": 5.0, "planes": "coronal", "stacks": "single", "transition": "renew",
-                "noise_length": 0,
+                "steps": 5, "sigma_start": 5.0, "sigma_end": 0.01, "planes": "coronal", "noise_policy": "inter-slice",
             }
         },
     )
