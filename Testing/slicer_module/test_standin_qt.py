@@ -156,6 +156,13 @@ def test_node_selector_follows_scene_and_types(fresh: Any, ui: Any) -> None:
     assert ui.wired.currentNodeID == first.GetID() and heard == [first]
     fresh.scene.RemoveNode(first)
     assert ui.wired.currentNode() is None and heard == [first, None]
+    ui.wired.addAttribute("vtkMRMLScalarVolumeNode", "kind", "result")
+    second = fresh.scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "second")
+    assert ui.wired.nodeCount() == 0
+    second.SetAttribute("kind", "result")
+    assert ui.wired.nodeCount() == 1
+    ui.wired.setCurrentNode(second)
+    assert ui.wired.currentNode() is second, "offered as soon as it has the attribute"
 
 
 def test_parameter_node_binds_both_ways_and_checks_values(fresh: Any, ui: Any) -> None:

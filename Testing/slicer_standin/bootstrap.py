@@ -43,9 +43,7 @@ def missing() -> str:
     if absent:
         return f"needs slicer-core and PySide6-Essentials (requirements-test.txt); not installed: {', '.join(absent)}"
     if (HERE.parent / "slicer").exists():
-        raise RuntimeError(
-            "Testing/slicer must not exist: slicer-core would import it; use Testing/slicer_module"
-        )
+        raise RuntimeError("Testing/slicer must not exist: slicer-core would import it; use Testing/slicer_module")
     try:
         importlib.import_module("PySide6.QtWidgets")
     except ImportError as problem:

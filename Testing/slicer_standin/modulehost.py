@@ -8,10 +8,10 @@ from pathlib import Path
 
 import qt
 import slicer
-from ctk import closed
 from PySide6.QtCore import Property
 
 from slicer_standin.mrmlwidgets import qMRMLWidget
+from slicer_standin.widgetbase import closed
 
 
 @closed

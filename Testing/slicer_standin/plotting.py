@@ -28,7 +28,7 @@ def draw_chart(painter, area, chart) -> None:
     series = _series(chart) if chart is not None else []
     if not series:
         return
-    frame = area.adjusted(64, 26, -16, -40)
+    frame = area.adjusted(64, 26, -230, -40)
     values = [numpy.concatenate([entry[axis] for entry in series]) for axis in (1, 2)]
     low = [float(numpy.nanmin(v)) for v in values]
     span = [max(float(numpy.nanmax(v)) - start, 1e-9) for v, start in zip(values, low, strict=True)]
@@ -54,4 +54,4 @@ def draw_chart(painter, area, chart) -> None:
             if numpy.isfinite(b)
         ]
         painter.drawPolyline(points)
-        painter.drawText(frame.left() + 8, frame.top() + 16 + 16 * row, name)
+        painter.drawText(frame.right() + 12, frame.top() + 16 + 16 * row, name)

@@ -6,13 +6,13 @@ import qt
 import shiboken6
 import slicer
 import vtk
-from ctk import closed
 from PySide6 import QtCore, QtGui, QtWidgets
 from PySide6.QtCore import Property
 from vtk.util.numpy_support import vtk_to_numpy
 
 from slicer_standin.mrmlwidgets import qMRMLTableView
 from slicer_standin.plotting import draw_chart
+from slicer_standin.widgetbase import closed
 
 
 class _View(qt.QWidget):
