@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 WIDTH = 480
 VIEWS = (1280, 720)
-NAMES = ("panel-empty", "panel-ready", "panel-running", "panel-done", "panel-error", "compare", "profile")
+NAMES = ("panel-empty", "panel-ready", "panel-running", "panel-done", "panel-error", "comparison", "profile")
 METHODS = ("fbp", "tv", "dds")
 
 
@@ -76,7 +76,7 @@ def compare(session: Any, panel: Any, folder: Path, sample: Any) -> None:
     viewport = session.app.layoutManager().viewport()
     viewport.resize(*VIEWS)
     viewport.show()
-    for name, button in (("compare", panel.ui.compareButton), ("profile", panel.ui.profileButton)):
+    for name, button in (("comparison", panel.ui.compareButton), ("profile", panel.ui.profileButton)):
         button.click()
         session.process_until(lambda: False, 0.5)
         grab.views(session, folder / f"{name}.png", *VIEWS)
