@@ -283,6 +283,10 @@ class CTDiffusionReconLogic(ScriptedLoadableModuleLogic):
         """Reconstruct and return the result's volume node; see `ReconstructionLogic.reconstruct`."""
         return self.reconstruction.reconstruct(source, method, **options)
 
+    def superResolve(self, volume, method="zsr", **options):
+        """Thinner slices from the thick ones of a CT or MR volume; see `ReconstructionLogic.superResolve`."""
+        return self.reconstruction.superResolve(volume, method, **options)
+
     def batch(self, sources, method="dds", **options):
         """The same for several inputs; see `ReconstructionLogic.batch`."""
         return self.reconstruction.batch(sources, method, **options)

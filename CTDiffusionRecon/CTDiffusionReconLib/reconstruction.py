@@ -4,6 +4,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from .resultstable import ResultsTable
 from .runner import Runner, SubprocessRunner
 from .sinograms import loadSinograms
 from .slicerengine import engineOfSettings, jobsFolder
+from .slicerequest import SuperResolutionRequest
 
 POLL_MS = 100
 
@@ -68,7 +70,7 @@ class ReconstructionLogic:
         output: Any = None,
         inputKind: str | None = None,
         onFinished: Callable[[ReconstructionJob], None] | None = None,
-        request: ReconstructionRequest | None = None,
+        request: ReconstructionRequest | SuperResolutionRequest | None = None,
         **options: Any,
     ) -> ReconstructionJob:
         """Put a reconstruction into the queue and return at once.
@@ -115,6 +117,21 @@ class ReconstructionLogic:
             RuntimeError: the reconstruction failed or was cancelled; the text says why.
         """
         job = self.start(source, method, **options)
+        return self._finished(job) if wait else job
+
+    def superResolve(self, volume: Any, method: str = "zsr", *, wait: bool = True, **options: Any) -> Any:
+        """Thinner slices from the thick ones of a CT or MR volume node; returns the thin volume's node, or the job.
+
+        Options are those of `SuperResolutionRequest`: factor, parameters, prior, device, seed, assume_hu.
+
+        Raises:
+            ValueError, OSError, RuntimeError: see `reconstruct`.
+        """
+        known = [item.name for item in fields(SuperResolutionRequest) if item.init]
+        for name in options:
+            if name not in known:
+                raise ValueError(f"{name}: unknown option (known: {', '.join(known)})")
+        job = self.start(volume, request=SuperResolutionRequest(method=method, **options))
         return self._finished(job) if wait else job
 
     def batch(self, sources: Iterable[Any], method: str = "dds", *, wait: bool = False, **options: Any) -> list[Any]:
@@ -209,10 +226,13 @@ class ReconstructionLogic:
         return loadSinograms(jobOrNode)
 
     # inside -----------------------------------------------------------------------------------------------------------
-    def _check(self, source: Any, kind: str, request: ReconstructionRequest, output: Any) -> None:
-        catalogue = shipped_catalogue()
-        check_values(method_named(catalogue, request.method)["parameters"], request.parameters)
-        check_values(catalogue["simulation"], request.simulation, "simulation")
+    def _check(
+        self, source: Any, kind: str, request: ReconstructionRequest | SuperResolutionRequest, output: Any
+    ) -> None:
+        if isinstance(request, ReconstructionRequest):
+            catalogue = shipped_catalogue()
+            check_values(method_named(catalogue, request.method)["parameters"], request.parameters)
+            check_values(catalogue["simulation"], request.simulation, "simulation")
         if not isinstance(source, (str, Path)):
             checkVolume(source)
             if output is not None and output is source:
@@ -225,7 +245,7 @@ class ReconstructionLogic:
         request.spec("input", kind)
 
     def _prepare(
-        self, source: Any, kind: str, request: ReconstructionRequest, folder: Path
+        self, source: Any, kind: str, request: ReconstructionRequest | SuperResolutionRequest, folder: Path
     ) -> tuple[ReconstructionJob, InputRecord]:
         if isinstance(source, (str, Path)):
             path = Path(source).resolve()

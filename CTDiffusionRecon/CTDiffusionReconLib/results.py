@@ -9,6 +9,7 @@ import vtk
 from .inputs import InputRecord
 from .job import ReconstructionJob
 from .provenance import PREFIX, attributes
+from .slicerequest import SuperResolutionRequest
 
 # How far, in mm, the engine's geometry may be from the exported one; more means that something went wrong.
 TOLERANCE_MM = 1e-2
@@ -39,7 +40,10 @@ def loadResult(job: ReconstructionJob, record: InputRecord, scene_generation: in
         raise OSError("the result's file is missing")
     volume = readVolume(path)
     if record.ijk_to_ras is not None:
-        placeOnInput(volume, record, job.request.slices)
+        if isinstance(job.request, SuperResolutionRequest):
+            placeBetween(volume, record)
+        else:
+            placeOnInput(volume, record, job.request.slices)
         if not sameMatrix(currentMatrix(source), record.ijk_to_ras):
             job.warn(f"{record.name} was moved while the job ran; the result lies where it was before")
     return _intoScene(job, record, volume, source, _usable(output))
@@ -59,6 +63,28 @@ def readVolume(path: Path) -> Any:
     return node
 
 
+def placeBetween(volume: Any, record: InputRecord) -> None:
+    """Give thin slices the matrix of their thick ones, whose extent they share.
+
+    Raises:
+        ValueError: the result's own size or place contradicts it.
+    """
+    columns, rows, count = record.dimensions
+    size = volume.GetImageData().GetDimensions()
+    factor, rest = divmod(size[2], count)
+    if size[:2] != (columns, rows) or factor < 1 or rest:
+        thick = (columns, rows, count)
+        raise ValueError(f"a result of {size} voxels does not divide the slices of {record.name}, {thick}")
+    wanted = vtk.vtkMatrix4x4()
+    wanted.DeepCopy(record.ijk_to_ras)
+    # The first thin slice begins where the first thick one does, half a thick slice before its centre.
+    corner = record.ijk_to_ras.MultiplyPoint((0.0, 0.0, 0.5 / factor - 0.5, 1.0))
+    for axis in range(3):
+        wanted.SetElement(axis, 2, record.ijk_to_ras.GetElement(axis, 2) / factor)
+        wanted.SetElement(axis, 3, corner[axis])
+    _moveTo(volume, wanted, record.name)
+
+
 def placeOnInput(volume: Any, record: InputRecord, slices: tuple[int, int] | None) -> None:
     """Give a result the very matrix of its input, moved to its first slice.
 
@@ -75,11 +101,16 @@ def placeOnInput(volume: Any, record: InputRecord, slices: tuple[int, int] | Non
     corner = record.ijk_to_ras.MultiplyPoint((0.0, 0.0, float(start), 1.0))
     for axis in range(3):
         wanted.SetElement(axis, 3, corner[axis])
-    found = currentMatrix(volume)
+    _moveTo(volume, wanted, record.name)
+
+
+def _moveTo(volume: Any, wanted: Any, name: str) -> None:
+    """Replace a matrix read from a file, rounded, by the exact one."""
+    found, size = currentMatrix(volume), volume.GetImageData().GetDimensions()
     for point in ((0, 0, 0), (size[0] - 1, size[1] - 1, size[2] - 1)):
         here, there = (m.MultiplyPoint((*point, 1.0)) for m in (found, wanted))
         if max(abs(a - b) for a, b in zip(here, there, strict=True)) > TOLERANCE_MM:
-            raise ValueError(f"the result does not lie on {record.name}")
+            raise ValueError(f"the result does not lie on {name}")
     volume.SetIJKToRASMatrix(wanted)
 
 
@@ -108,7 +139,8 @@ def _intoScene(job: ReconstructionJob, record: InputRecord, volume: Any, source:
             node.SetIJKToRASMatrix(currentMatrix(volume))
         if source is not None:
             node.SetAndObserveTransformNodeID(source.GetTransformNodeID())
-            _copyUnits(source, node)
+            if not isinstance(job.request, SuperResolutionRequest) or source.GetVoxelValueUnits() is not None:
+                _copyUnits(source, node)
         _show(node, source)
         for name, value in attributes(job, record.name).items():
             node.SetAttribute(name, value)

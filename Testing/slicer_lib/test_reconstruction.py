@@ -305,3 +305,32 @@ def test_measured_projections_in_their_own_frame(real, tmp_path):
     assert node.GetTransformNodeID() is None and node.GetAttribute("CTDiffusionRecon.PSNR") is None
     with pytest.raises(ValueError, match=r"^geometry: measured"):
         real.start(path, method="fbp", geometry={"kind": "fan"})
+
+
+def test_thin_slices_lie_between_the_borders_of_their_thick_ones(real):
+    import slicer
+
+    source = volume_node(left_handed=True)
+    node = real.superResolve(source, "linear", factor=3, device="cpu")
+    assert node.GetName() == "CT chest LINEAR x3"
+    assert node.GetImageData().GetDimensions()[2] == 12
+    thick, thin = matrix(left_handed=True), matrix_of(node)
+    for index in range(4):
+        centre = thin @ [0, 0, 3 * index + 1, 1]
+        assert np.abs(centre - thick @ [0, 0, index, 1]).max() < 1e-9, "the middle of three thin slices"
+    assert np.allclose(thin[:3, 2] * 3, thick[:3, 2])
+    found, wanted = slicer.util.arrayFromVolume(node), slicer.util.arrayFromVolume(source)
+    assert np.corrcoef(found[1::3].ravel(), wanted.ravel())[0, 1] > 0.95
+    assert node.GetAttribute("CTDiffusionRecon.Method") == "linear"
+    assert node.GetNodeReference("CTDiffusionRecon.Input") is source
+
+
+@pytest.mark.parametrize(
+    ("options", "named"), [({"factor": 9}, "factor"), ({"method": ""}, "method"), ({"views": 30}, "views")]
+)
+def test_super_resolution_refuses_by_name(logic, options, named):
+    before = volumes()
+    source = volume_node()
+    with pytest.raises(ValueError, match=named):
+        logic.superResolve(source, **options)
+    assert volumes() == before + 1
