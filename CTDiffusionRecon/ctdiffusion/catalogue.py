@@ -10,6 +10,7 @@ from .methods.registry import Method, methods
 from .parameters import ParameterInfo, describe
 from .presets import PRESETS
 from .simulate import SimulationSettings
+from .superresolution.registry import SliceMethod, slice_methods
 
 SCHEMA = 1
 
@@ -18,7 +19,7 @@ def catalogue() -> dict[str, Any]:
     """Everything a front end needs to build its controls without importing the engine.
 
     `methods` and `simulation` list parameters as `parameter_facts`; `presets` are machines with lengths in mm, whose
-    `rows` is 0 for a fan beam.
+    `rows` is 0 for a fan beam; `superresolution` are the methods of jobs with that task.
     """
     return {
         "schema": SCHEMA,
@@ -26,6 +27,7 @@ def catalogue() -> dict[str, Any]:
         "methods": [method_facts(method) for method in methods().values()],
         "simulation": [parameter_facts(info) for info in describe(SimulationSettings)],
         "presets": [{"name": name, **asdict(preset)} for name, preset in PRESETS.items()],
+        "superresolution": [slice_method_facts(method) for method in slice_methods().values()],
     }
 
 
@@ -40,6 +42,19 @@ def method_facts(method: Method) -> dict[str, Any]:
         "prior_kind": method.prior_kind if method.needs_prior else "",
         "default_prior": method.default_prior if method.needs_prior else "",
         "evaluations": method.evaluations,
+        "presets": {name: dict(values) for name, values in method.presets.items()},
+        "parameters": [parameter_facts(info) for info in describe(method.parameters)],
+    }
+
+
+def slice_method_facts(method: SliceMethod) -> dict[str, Any]:
+    """A z super-resolution method as plain values."""
+    return {
+        "name": method.name,
+        "title": method.title,
+        "summary": method.summary,
+        "source": method.source,
+        "needs_prior": method.needs_prior,
         "presets": {name: dict(values) for name, values in method.presets.items()},
         "parameters": [parameter_facts(info) for info in describe(method.parameters)],
     }
