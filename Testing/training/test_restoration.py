@@ -123,6 +123,9 @@ def test_no_gradient_runs_through_the_averaged_estimate(store: Degradations) -> 
         name: value.detach().clone().requires_grad_(value.is_floating_point())
         for name, value in made.state_dict().items()
     }
+    x = WINDOW.normalise(torch.from_numpy(store.degraded[0, :2].astype(np.float32) / 4.0))
+    for level in (0, 2):
+        assert not step.composed(made, average, x, level, 0, np.random.default_rng(0))[0].requires_grad
     step(made, average, torch.Generator().manual_seed(1)).backward()
     assert all(value.grad is None for value in average.values())
     assert any(float(value.grad.abs().max()) > 0 for value in made.parameters() if value.grad is not None)

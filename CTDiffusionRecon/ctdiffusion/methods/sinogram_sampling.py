@@ -117,7 +117,9 @@ class Turn:
         period = math.pi if mirrored else FULL_TURN
         order = sorted(range(geometry.views), key=lambda k: (geometry.angles[k] - geometry.angles[0]) % period)
         angles = equispaced(count * stride, start=geometry.angles[0])
-        operator = make_operator(replace(geometry, angles=angles), problem.grid, problem.projections.data.device)
+        # Only its FBP is used: no matrix has to be stored.
+        device = problem.projections.data.device
+        operator = make_operator(replace(geometry, angles=angles), problem.grid, device, memory_limit=0)
         return Turn(tuple(order), stride, count * stride, operator, mirrored)
 
     def rows(self, data: Tensor) -> Tensor:

@@ -82,6 +82,7 @@ class TripletUNet(nn.Module):
         super().__init__()
         if len(widths) != len(blocks):
             raise ValueError(f"widths and blocks differ in length: {len(widths)} and {len(blocks)}")
+        self.channels = slices
         self.unshuffle = unshuffle
         self.multiple = unshuffle * 2 ** (len(widths) - 1)
         self.noise_features = FourierFeatures(16, 0.05, 1.0)

@@ -23,6 +23,8 @@ from ..priors.prior import Prior
 # Views by which a sinogram is continued around the turn before the network sees it, at least.
 WRAP = 8
 MULTIPLE = 16
+# Previews of a run: each is an FBP of all views.
+PREVIEWS = 4
 # Numbers of noise steps that one level may take.
 DRAWS = 64
 
@@ -90,6 +92,7 @@ def sample_sinogram(
     step = _renew if levels.rule == "renew" else _predict
     saved = monitor.saved_state()
     total = len(levels.sigmas)
+    every = max(1, total // PREVIEWS)
     if saved is not None:
         first, x = saved[0], saved[1]["x"].to(start.device)
     else:
@@ -104,7 +107,8 @@ def sample_sinogram(
             raise FloatingPointError(f"the sinogram stopped being finite at step {index + 1} (sigma {sigma:g})")
         if index + 1 < total:
             monitor.save_state(index + 1, {"x": x})
-        monitor.step("sampling", index + 1, total, preview(measured(x)))
+        shown = preview(measured(x)) if index % every == 0 else None
+        monitor.step("sampling", index + 1, total, shown)
     return measured(x)
 
 
