@@ -16,7 +16,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 WIDTH = 480
-VIEWS = (1280, 720)
+VIEWS = {"comparison": (1280, 400), "profile": (1280, 720)}
 NAMES = ("panel-empty", "panel-ready", "panel-running", "panel-done", "panel-error", "comparison", "profile")
 METHODS = ("fbp", "tv", "dds")
 
@@ -40,13 +40,13 @@ def take(session: Any, panel: Any, folder: Path, choose: Callable[[Any, str], No
     picture("panel-empty")
     panel.ui.sampleButton.click()
     sample = panel._parameterNode.inputVolume
+    choose(panel, METHODS[-1])
+    picture("panel-ready")
+    only(panel, "inputCollapsibleButton", "methodCollapsibleButton", "jobsCollapsibleButton")
     results = []
     for method in METHODS:
         choose(panel, method)
         last = method == METHODS[-1]
-        if last:
-            picture("panel-ready")
-            only(panel, "inputCollapsibleButton", "methodCollapsibleButton", "jobsCollapsibleButton")
         job = driving.press_apply(panel)
         if last:
             session.process_until(lambda job=job: job.finished or (job.progress > 0.4 and job.preview_path), 3000)
@@ -74,12 +74,12 @@ def compare(session: Any, panel: Any, folder: Path, sample: Any) -> None:
     sample.GetDisplayNode().SetAutoWindowLevel(False)
     sample.GetDisplayNode().SetWindowLevel(1500.0, -300.0)
     viewport = session.app.layoutManager().viewport()
-    viewport.resize(*VIEWS)
     viewport.show()
     for name, button in (("comparison", panel.ui.compareButton), ("profile", panel.ui.profileButton)):
+        viewport.resize(*VIEWS[name])
         button.click()
         session.process_until(lambda: False, 0.5)
-        grab.views(session, folder / f"{name}.png", *VIEWS)
+        grab.views(session, folder / f"{name}.png", *VIEWS[name])
     panel.ui.backButton.click()
 
 
@@ -112,6 +112,7 @@ def main(arguments: list[str]) -> int:
 
     folder = Path(arguments[1]) if len(arguments) > 1 else ROOT / "Resources" / "Screenshots"
     place = Path(tempfile.mkdtemp())
+    os.environ["HOME"] = str(place)  # shown as ~ in what goes wrong
     session = bootstrap.start(place)
     panel = session.load_module(ROOT / "CTDiffusionRecon" / "CTDiffusionRecon.py")
 
