@@ -123,23 +123,20 @@ def _reconstruct(
     spec: JobSpec, measurement: Measurement, device: torch.device, monitor: JobMonitor
 ) -> tuple[Result, AnyPrior | None, torch.device, LinearOperator]:
     method = method_named(spec.method)
-    prior = partner = None
+    prior = None
     if method.needs_prior:
         from .priors import kinds
 
         monitor.step("prior", 0, 1)
         with monitor.timed("io"):
             prior = kinds.load_prior(spec.prior, method.prior_kind, method.default_prior, method.name, device)
-            partner = kinds.load_prior(method.partner, kinds.IMAGE, "", method.name, device) if method.partner else None
         monitor.step("prior", 1, 1)
     monitor.step("projector", 0, 1)
     with monitor.timed("projector"):
         operator = pipeline.operator_for(measurement, device)
     monitor.step("projector", 1, 1)
     on_device = measurement.to(device)
-    result = pipeline.run_method(
-        on_device, operator, method, spec.method_parameters(), prior, spec.seed, monitor, partner
-    )
+    result = pipeline.run_method(on_device, operator, method, spec.method_parameters(), prior, spec.seed, monitor)
     return result, prior, device, operator
 
 

@@ -119,7 +119,6 @@ def run_method(
     prior: AnyPrior | None,
     seed: int,
     monitor: Monitor,
-    partner: AnyPrior | None = None,
 ) -> Result:
     """Reconstruct by one method, then judge the result. The method never sees the reference.
 
@@ -134,7 +133,7 @@ def run_method(
         check_kind(prior.info, method.prior_kind, method.name)
     started = time.monotonic()
     noise = NoiseSource(seed, measurement.projections.first_slice)
-    problem = Problem(measurement.projections, operator, measurement.grid, noise, monitor, prior, partner)
+    problem = Problem(measurement.projections, operator, measurement.grid, noise, monitor, prior)
     with torch.no_grad():
         mu = method.run(problem, parameters)
     seconds = time.monotonic() - started

@@ -71,8 +71,8 @@ def run_study(
     operator = pipeline.operator_for(measurement, place)
     results = []
     for method, parameters in chosen:
-        own, partner = _of(prior, method.default_prior), _of(prior, method.partner)
-        result = pipeline.run_method(measurement, operator, method, parameters, own, seed, monitor, partner)
+        own = _of(prior, method.default_prior)
+        result = pipeline.run_method(measurement, operator, method, parameters, own, seed, monitor)
         assert result.metrics is not None
         results.append(StudyResult(method.name, result.volume, result.metrics, result.misfit, result.seconds))
     return results

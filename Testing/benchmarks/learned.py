@@ -21,7 +21,7 @@ from ctdiffusion.methods.registry import method_named
 from ctdiffusion.monitor import Monitor
 from ctdiffusion.parameters import from_mapping
 from ctdiffusion.presets import reference_fan
-from ctdiffusion.priors.kinds import IMAGE, AnyPrior, load_prior
+from ctdiffusion.priors.kinds import AnyPrior, load_prior
 from ctdiffusion.priors.restorer import Restorer
 from ctdiffusion.quality.metrics import compare
 from ctdiffusion.simulate import SimulationSettings
@@ -105,19 +105,15 @@ def main() -> None:
                 for text in missing:
                     chosen, pack, values = parsed(text)
                     method = method_named(chosen)
-                    prior, counter, partner = None, None, None
+                    prior, counter = None, None
                     if method.needs_prior:
                         key = pack or method.default_prior
                         if key not in priors:
                             loaded = load_prior(key, method.prior_kind, key, chosen, place)
                             priors[key] = (loaded, Counter(loaded))
                         prior, counter = priors[key]
-                    if method.partner:
-                        partner = load_prior(method.partner, IMAGE, "", chosen, place)
                     parameters = from_mapping(method.parameters, values, "methods")
-                    result = pipeline.run_method(
-                        measurement, operator, method, parameters, prior, 0, Monitor(), partner
-                    )
+                    result = pipeline.run_method(measurement, operator, method, parameters, prior, 0, Monitor())
                     everything = np.ones(slab.array.shape, bool)
                     wide = compare(result.volume, slab, 3000.0, (-1000.0, 2000.0), everything)
                     assert result.metrics is not None

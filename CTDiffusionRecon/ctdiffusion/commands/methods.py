@@ -57,8 +57,7 @@ def explanation(method: Method) -> str:
 def _need(method: Method) -> str:
     if not method.needs_prior:
         return "no"
-    partner = f", and {method.partner}" if method.partner else ""
-    return f"{WORDS[method.prior_kind]} (default {method.default_prior}){partner}"
+    return f"{WORDS[method.prior_kind]} (default {method.default_prior})"
 
 
 def option_name(info: ParameterInfo) -> str:

@@ -31,7 +31,6 @@ class Problem:
         noise: the noise source of the job.
         monitor: progress, cancel and resume.
         prior: the prior, for methods that need one.
-        partner: the image prior of a method that works in two domains.
     """
 
     projections: Projections
@@ -40,7 +39,6 @@ class Problem:
     noise: NoiseSource
     monitor: Monitor
     prior: AnyPrior | None = None
-    partner: AnyPrior | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,6 @@ class Method:
         needs_prior: whether `problem.prior` must be there.
         prior_kind: of which kind it must be (see `priors.kinds`).
         default_prior: name of the pack that is taken unless another is named.
-        partner: name of the pack of images that it needs as well, or nothing.
         presets: named sets of parameters, such as the published settings.
         evaluations: network evaluations of a slice for each noise level, for estimates of time.
     """
@@ -71,7 +68,6 @@ class Method:
     needs_prior: bool = False
     prior_kind: str = "image"
     default_prior: str = "ct-triplet-256"
-    partner: str = ""
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     evaluations: float = 1.0
 
