@@ -2,9 +2,10 @@
 
     python Testing/benchmarks/learned.py VAL_FOLDER OUT.json --views 18 36 72 --methods fbp tv fbpconvnet cvg
 
-A method may carry a preset or values: `cvg:sequential`, `gmsd:steps=10,rule=predictor`, and another pack: `fbpconvnet@cvg-256`.
-Rows are appended to OUT.json as soon as they are there; what stands in it already is not computed again. `--table` prints
-the means. The scan is the reference fan of the CvG-Diff paper; nothing is chosen with the truth.
+A method may carry a preset or values (`cvg:sequential`, `gmsd:steps=10,rule=predictor`) and another pack
+(`fbpconvnet@cvg-256`). Rows are appended to OUT.json as soon as they are there; what stands in it already is not
+computed again. `--table` prints the means. The scan is the reference fan of the CvG-Diff paper; nothing is chosen with
+the truth.
 """
 
 from __future__ import annotations
