@@ -93,7 +93,7 @@ def test_a_network_that_does_nothing_leaves_the_updates_consistent() -> None:
     for views, after in ((30, 60), (60, 120)):
         scans = [make_operator(reference_fan(equispaced(v), GRID), GRID) for v in (views, after)]
         x = x - scans[0].fbp(scans[0].forward(x)) + scans[1].fbp(scans[1].forward(x))
-    assert torch.allclose(run("cvg", given, sampling="sequential"), x, atol=1e-5)
+    assert torch.allclose(run("cvg", given, sampling="sequential", final_cg=0), x, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", ["cvg", "fbpconvnet"])
@@ -103,7 +103,7 @@ def test_the_last_agreement_brings_the_result_to_the_data(name: str) -> None:
     def misfit(mu: Tensor) -> float:
         return float((given.operator.forward(mu) - given.projections.data).norm() / given.projections.data.norm())
 
-    assert misfit(run(name, given)) == pytest.approx(0.2, abs=1e-3)
+    assert misfit(run(name, given, final_cg=0)) == pytest.approx(0.2, abs=1e-3)
     assert misfit(run(name, given, final_cg=10)) < 0.01
 
 

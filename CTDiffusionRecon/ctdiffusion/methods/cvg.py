@@ -8,7 +8,7 @@ and the state moves to a level of more views by x - D_t(x0) + D_s(x0). Corrected
 * any view count starts: the first level is the measurement's own scan, and the network is told its view count (networks
   that know only whole levels get the nearest one);
 * D is computed for the measurement's own geometry, fan or parallel;
-* optionally, conjugate gradients bring the result back to the data, which nothing in the paper does at level 0.
+* conjugate gradients bring the result back to the data, which nothing in the paper does at level 0 (`final_cg` 0).
 """
 
 from __future__ import annotations
@@ -33,6 +33,9 @@ VISIBLE = (-1000.0, 2000.0)
 class CvGParameters(AgreementParameters):
     """Parameters of CvG-Diff."""
 
+    final_cg: int = parameter(
+        10, "Conjugate-gradient steps towards the data after the network; 0 leaves its image as it is.", low=0, high=200
+    )
     sampling: str = parameter(
         "dual-phase",
         "How the levels are visited: SPDPS, which starts again until the anatomy has settled (dual-phase), or once "
@@ -110,7 +113,7 @@ CVG = register(
         presets={
             "published": {"start_level": "nearest", "final_cg": 0, "refine": 4, "threshold": 0.97},
             "sequential": {"sampling": "sequential"},
-            "consistent": {"final_cg": 10},
+            "fast": {"budget": 1, "refine": 2},
         },
         evaluations=10.0,
     )
