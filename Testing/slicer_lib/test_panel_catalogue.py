@@ -86,7 +86,8 @@ def test_priors_whole_and_damaged(tmp_path):
 
 def test_the_device_line():
     cpu = {"torch": "2.9", "cuda_build": None, "cpu_threads": 8, "gpu": None, "reason": "built without CUDA"}
-    assert device_line(cpu) == "CPU, 8 threads, torch 2.9 (built without CUDA): built without CUDA"
+    assert device_line(cpu) == "CPU, 8 threads, torch 2.9: built without CUDA"
+    assert device_line({**cpu, "cpu_threads": 1}).startswith("CPU, 1 thread,")
     gpu = {"torch": "2.9", "cuda_build": "12.8", "gpu": "H200", "gpu_free_bytes": 1.2e11, "gpu_total_bytes": 1.5e11}
     assert device_line(gpu) == "GPU H200, 120.0 of 150.0 GB free, torch 2.9 (CUDA 12.8)"
 

@@ -223,6 +223,9 @@ def test_training_can_start_from_a_pack(
     command.main(arguments(*words, "--out", str(tmp_path / "tuned"), "--init", str(begin)))
     before, after = load_state(begin, read_info(begin)), load_state(tmp_path / "tuned", read_info(tmp_path / "tuned"))
     assert max(float((after[name] - value).abs().max()) for name, value in before.items()) < 1e-3
-    assert "dds_psnr_db" not in read_info(tmp_path / "tuned").quality
+    tuned = read_info(tmp_path / "tuned")
+    assert "dds_psnr_db" not in tuned.quality
+    assert set(tuned.training_data) == {*small.training_data, *INFO.training_data}
+    assert INFO.licence in tuned.licence and "Started from small" in tuned.attribution
     with pytest.raises(ValueError, match="init: the network of ct-triplet-256"):
         command.main(arguments(*words, "--out", str(tmp_path / "other"), "--init", "ct-triplet-256"))

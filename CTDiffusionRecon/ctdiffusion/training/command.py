@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from ..priors.pack import build_network, load_state, locate_pack, read_info, write_pack
+from ..priors.prior import PriorInfo
 from .cache import held_out_patients, read_cache, write_cache
 from .loop import LoopSettings, train
 from .recipes import recipe_named, recipes
@@ -80,6 +81,8 @@ def main(arguments: argparse.Namespace) -> int:
     )
     network.cpu().load_state_dict(state)
     info = recipe.task.info(recipe)
+    if arguments.init is not None:
+        info = inheriting(info, read_info(locate_pack(arguments.init)))
     quality = recipe.task.card(recipe, network, validation)
     quality["validation"] = [entry.name for entry, _ in validation]
     write_pack(arguments.out, replace(info, quality=quality), state)
@@ -97,6 +100,14 @@ def _settings(recipe: Recipe, arguments: argparse.Namespace) -> LoopSettings:
         if value < 0 or (name in ("steps", "batch") and value == 0):
             raise ValueError(f"{name}: must be positive, got {value}")
     return replace(recipe.settings, **given)
+
+
+def inheriting(info: PriorInfo, start: PriorInfo) -> PriorInfo:
+    """The metadata of weights that began as another pack's: its training data, licence and attribution stay theirs."""
+    data = dict.fromkeys((*start.training_data, *info.training_data))
+    licence = " and ".join(dict.fromkeys((start.licence, info.licence)))
+    attribution = " ".join(dict.fromkeys((info.attribution, f"Started from {start.name}: {start.attribution}")))
+    return replace(info, training_data=tuple(data), licence=licence, attribution=attribution)
 
 
 def _weights_of(pack: str, recipe: Recipe) -> dict[str, torch.Tensor]:
