@@ -38,7 +38,10 @@ def panel(fresh: bootstrap.Session) -> Any:
 
 def _clean(session: bootstrap.Session) -> None:
     import qt
+    import slicer
 
+    # The application's settings are a file of their own: a test must not find the interpreter of the one before.
+    slicer.app.userSettings().clear()
     qt.QSettings().clear()
     session.fresh()
     session.qt_messages.clear()

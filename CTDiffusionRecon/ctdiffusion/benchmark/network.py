@@ -18,7 +18,8 @@ from ..methods.registry import Problem, method_named
 from ..monitor import Monitor
 from ..noise import NoiseSource
 from ..operators.factory import make_operator
-from ..priors.pack import find_packs, load_pack
+from ..priors.kinds import IMAGE, kind_of
+from ..priors.pack import find_packs, load_pack, read_info
 from ..priors.prior import Prior
 from ..projections import Projections
 from ..units import AttenuationScale
@@ -45,14 +46,17 @@ class Stopwatch(Monitor):
 def networks(
     grid: Grid, steps: int, repeats: int, device: torch.device, say: Callable[[str], None]
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """A row per prior pack, and notes on what could not be measured."""
+    """A row per prior of CT images, and notes on what could not be measured."""
     rows, notes = [], []
     packs = find_packs()
     if not packs:
         notes.append("no prior pack found: networks were not timed")
     for name, folder in packs.items():
-        say(f"network: {name}")
         try:
+            info = read_info(folder)
+            if kind_of(info) != IMAGE or info.modality != "CT":
+                continue
+            say(f"network: {name}")
             prior = load_pack(folder, device)
         except (ValueError, OSError) as error:
             notes.append(f"prior {name} was not timed: {error}")
