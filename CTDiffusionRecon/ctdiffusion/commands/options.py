@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..parameters import ParameterInfo
+from ..methods.registry import Method
+from ..parameters import ParameterInfo, describe
+from ..superresolution.registry import SliceMethod
 from .methods import facts, option_name
 
 
@@ -23,6 +26,31 @@ def add_parameter(group: argparse._ArgumentGroup, info: ParameterInfo, prefix: s
     else:
         convert = _or_auto(info.kind) if info.optional else info.kind
         group.add_argument(option, type=convert, metavar=info.kind.__name__.upper(), **settings)
+
+
+def add_method(parser: argparse.ArgumentParser, method: Method | SliceMethod, prefix: str) -> None:
+    """Add the parameters of a method, and `--preset` where it has sets of them."""
+    group = parser.add_argument_group(f"method {method.name}", method.summary)
+    if method.presets:
+        text = "set of parameters to start from; those given as options win"
+        group.add_argument("--preset", choices=sorted(method.presets), help=text)
+    for info in describe(method.parameters):
+        add_parameter(group, info, prefix)
+
+
+def named_method(argv: Sequence[str]) -> str | None:
+    """The method that the arguments name, before they are understood as a whole."""
+    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    early.add_argument("--method", nargs="?")
+    name: str | None = early.parse_known_args(argv)[0].method
+    return name
+
+
+def parameters_of(args: argparse.Namespace, method: Method | SliceMethod, prefix: str) -> dict[str, Any]:
+    """The parameters that the arguments ask for: those of the preset, and over them those that were given."""
+    name = getattr(args, "preset", None)
+    preset = {} if name is None else method.presets[name]
+    return {**preset, **given(args, prefix)}
 
 
 def _or_auto(kind: type) -> Any:

@@ -14,7 +14,7 @@ from ..parameters import describe
 from ..simulate import SimulationSettings
 from ..strictjson import read_object
 from .delivery import deliver
-from .options import absolute_pack, add_parameter, given
+from .options import absolute_pack, add_method, add_parameter, given, named_method, parameters_of
 
 _PARAMETER = "parameter:"
 _SIMULATION = "simulation:"
@@ -61,19 +61,11 @@ def add_method_arguments(parser: argparse.ArgumentParser, argv: Sequence[str]) -
     Raises:
         ValueError: there is no such method.
     """
-    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    early.add_argument("--method", nargs="?")
-    name = early.parse_known_args(argv)[0].method
+    name = named_method(argv)
     if name is None:
         parser.epilog = "`--method NAME --help` lists the parameters of a method as well."
         return
-    method = method_named(name)
-    group = parser.add_argument_group(f"method {name}")
-    if method.presets:
-        text = "set of parameters to start from; those given as options win"
-        group.add_argument("--preset", choices=sorted(method.presets), help=text)
-    for info in describe(method.parameters):
-        add_parameter(group, info, _PARAMETER)
+    add_method(parser, method_named(name), _PARAMETER)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -105,7 +97,7 @@ def spec_of(args: argparse.Namespace) -> JobSpec:
         "limited_deg": args.limited,
         "angles_deg": None if args.angles_deg is None else _angles(args.angles_deg),
         "simulation": given(args, _SIMULATION),
-        "parameters": {**_preset(args), **given(args, _PARAMETER)},
+        "parameters": parameters_of(args, method_named(args.method), _PARAMETER),
         "assume_hu": args.assume_hu,
         "prior": absolute_pack(args.prior),
         "slices": args.slices,
@@ -118,11 +110,6 @@ def spec_of(args: argparse.Namespace) -> JobSpec:
             raise ValueError("--geometry-file: not together with --geometry")
         values["geometry"] = read_object(args.geometry_file)
     return JobSpec.from_dict(values)
-
-
-def _preset(args: argparse.Namespace) -> dict[str, Any]:
-    name = getattr(args, "preset", None)
-    return {} if name is None else dict(method_named(args.method).presets[name])
 
 
 def _pair(text: str) -> list[float]:

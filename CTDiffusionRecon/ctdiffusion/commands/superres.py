@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ..operators.slice_average import FACTORS, PROFILES
-from ..parameters import describe
 from ..superresolution.registry import slice_method_named, slice_methods
 from ..superresolution.spec import DEVICES, SCHEMA, TASK, SuperResolutionSpec
 from .delivery import deliver
-from .options import absolute_pack, add_parameter, given
+from .options import absolute_pack, add_method, named_method, parameters_of
 
 _PARAMETER = "parameter:"
 DEFAULT_METHOD = "zsr"
@@ -48,15 +47,7 @@ def add_method_arguments(parser: argparse.ArgumentParser, argv: Sequence[str]) -
     Raises:
         ValueError: there is no such method.
     """
-    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    early.add_argument("--method", nargs="?")
-    method = slice_method_named(early.parse_known_args(argv)[0].method or DEFAULT_METHOD)
-    group = parser.add_argument_group(f"method {method.name}", method.summary)
-    if method.presets:
-        text = "set of parameters to start from; those given as options win"
-        group.add_argument("--preset", choices=sorted(method.presets), help=text)
-    for info in describe(method.parameters):
-        add_parameter(group, info, _PARAMETER)
+    add_method(parser, slice_method_named(named_method(argv) or DEFAULT_METHOD), _PARAMETER)
 
 
 def main(args: argparse.Namespace) -> int:
@@ -73,9 +64,6 @@ def spec_of(args: argparse.Namespace) -> SuperResolutionSpec:
     Raises:
         ValueError: a value that the specification refuses; the text names the field.
     """
-    preset: dict[str, Any] = {}
-    if getattr(args, "preset", None) is not None:
-        preset = dict(slice_method_named(args.method).presets[args.preset])
     values: dict[str, Any] = {
         "schema": SCHEMA,
         "task": TASK,
@@ -85,7 +73,7 @@ def spec_of(args: argparse.Namespace) -> SuperResolutionSpec:
         "simulate_from_thin": args.simulate_from_thin,
         "profile": args.profile,
         "profile_mm": args.profile_mm,
-        "parameters": {**preset, **given(args, _PARAMETER)},
+        "parameters": parameters_of(args, slice_method_named(args.method), _PARAMETER),
         "assume_hu": args.assume_hu,
         "prior": absolute_pack(args.prior),
         "device": args.device,

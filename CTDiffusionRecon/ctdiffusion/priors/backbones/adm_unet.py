@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from .attention import attend, to_map, to_tokens
 from .embedding import sinusoids
-from .repeat import convolve_repeated, repeat
+from .repeat import Grow, convolve_repeated, repeat
 
 
 class ADMUNet(nn.Module):
@@ -193,17 +193,6 @@ class Shrink(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.op(x)
         return out
-
-
-class Grow(nn.Module):
-    """Twice the size: every pixel repeated, then a convolution."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return convolve_repeated(x, self.conv)
 
 
 def group_norm(channels: int) -> nn.GroupNorm:

@@ -38,3 +38,14 @@ def _pairs(weight: Tensor, axis: int) -> tuple[Tensor, Tensor]:
     """Three taps along an axis as two, for the first and for the second of two equal pixels."""
     before, at, after = weight.unbind(axis)
     return torch.stack([before, at + after], axis), torch.stack([before + at, after], axis)
+
+
+class Grow(nn.Module):
+    """Twice the size: every pixel repeated, then a convolution."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return convolve_repeated(x, self.conv)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from . import adm, cvgdiff, diffusers, score_sde
@@ -112,6 +112,20 @@ _DDS_NETWORK = {
 }
 _BLEND = {"data_range": [-1.0, 1.0], "same_slice_label": 1}
 
+_MSDIFF = Preset(
+    name="msdiff",
+    layouts=(score_sde.NAME,),
+    source="MSDiff, arXiv 2405.05814",
+    domain="sinogram",
+    window=(0.0, 1.0),
+    spacing_range=(0.001, 1000.0),
+    crop=768,
+    licence="none stated; the group's other repositories say non-commercial",
+    network=_MSDIFF_NETWORK,
+    scan=_MSDIFF_SCAN,
+    assumed=("the unit of the sinograms",),
+)
+
 _PRESETS = (
     Preset(
         name="iscs-ct",
@@ -149,32 +163,8 @@ _PRESETS = (
         network=_ISCS_NETWORK,
         assumed=(_WINDOW_UNPUBLISHED, _SPACING_UNPUBLISHED),
     ),
-    Preset(
-        name="msdiff",
-        layouts=(score_sde.NAME,),
-        source="MSDiff, arXiv 2405.05814",
-        domain="sinogram",
-        window=(0.0, 1.0),
-        spacing_range=(0.001, 1000.0),
-        crop=768,
-        licence="none stated; the group's other repositories say non-commercial",
-        network=_MSDIFF_NETWORK,
-        scan=_MSDIFF_SCAN,
-        assumed=("the unit of the sinograms",),
-    ),
-    Preset(
-        name="gmsd",
-        layouts=(score_sde.NAME,),
-        source="GMSD, IEEE TRPMS 2024",
-        domain="sinogram",
-        window=(0.0, 1.0),
-        spacing_range=(0.001, 1000.0),
-        crop=768,
-        licence="none stated; the group's other repositories say non-commercial",
-        network=_MSDIFF_NETWORK,
-        scan=_MSDIFF_SCAN,
-        assumed=("the unit of the sinograms",),
-    ),
+    _MSDIFF,
+    replace(_MSDIFF, name="gmsd", source="GMSD, IEEE TRPMS 2024"),
     Preset(
         name="cvgdiff",
         layouts=(cvgdiff.NAME,),
