@@ -22,6 +22,7 @@ from unittest import mock
 
 import torch
 from ctdiffusion.priors.backbones import adm_unet, ddpm_unet, fir, ncsnpp
+from ctdiffusion.priors.backbones import repeat as repeating
 from ctdiffusion.priors.backbones.repeat import repeat
 from ctdiffusion.priors.importing.presets import PRESETS
 from ctdiffusion.priors.pack import build_network
@@ -62,7 +63,7 @@ def straightforward() -> Iterator[None]:
         mock.patch.object(fir, "blur", lambda x: filtered(x, 1, 1, 2, 2)),
         mock.patch.object(fir, "downsample", lambda x: filtered(x, 1, 2, 1, 1)),
         mock.patch.object(fir, "upsample", lambda x: filtered(x, 2, 1, 2, 1)),
-        mock.patch.object(ddpm_unet, "convolve_repeated", lambda x, convolution: convolution(repeat(x))),
+        mock.patch.object(repeating, "convolve_repeated", lambda x, convolution: convolution(repeat(x))),
         mock.patch.object(adm_unet, "convolve_repeated", lambda x, convolution: convolution(repeat(x))),
         mock.patch.object(ncsnpp, "attend", attend),
         mock.patch.object(ddpm_unet, "attend", attend),
