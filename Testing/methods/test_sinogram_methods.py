@@ -107,8 +107,19 @@ def test_the_rows_lie_where_they_were_measured_whatever_their_order() -> None:
 def test_a_full_scan_comes_back_as_its_own_fbp() -> None:
     given = problem(fan(360))
     method = method_named("msdiff")
-    mu = method.run(given, from_mapping(method.parameters, {"steps": 2}, "methods"))
+    mu = method.run(given, from_mapping(method.parameters, {"steps": 2, "final_cg": 0}, "methods"))
     assert torch.allclose(mu, given.operator.fbp(given.projections.data), atol=1e-6)
+
+
+def test_the_last_agreement_brings_the_image_to_the_measured_views() -> None:
+    given = problem(fan(30))
+    method = method_named("msdiff")
+    misfits = []
+    for steps in (0, 5, 20):
+        mu = method.run(given, from_mapping(method.parameters, {"steps": 2, "final_cg": steps}, "methods"))
+        misfits.append(float((given.operator.forward(mu) - given.projections.data).norm()))
+    assert misfits[1] < 0.5 * misfits[0]
+    assert misfits[2] < 0.3 * misfits[1]
 
 
 def test_a_turn_off_the_priors_grid_is_told() -> None:

@@ -1,4 +1,4 @@
-"""`ctdiffusion priors [list | show NAME | check PATH | import FILE | remove NAME]`."""
+"""`ctdiffusion priors [list | show NAME | check PATH | import FILE | join NAME FULL SUBSET | remove NAME]`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ..priors.importing.convert import ImportOptions, import_prior
 from ..priors.importing.converted import NotThisNetwork
 from ..priors.importing.layouts import LAYOUTS
 from ..priors.importing.presets import PRESETS
+from ..priors.joining import join_packs
 from ..priors.pack import find_packs, locate_pack, read_info
 from ..priors.removal import remove_pack
 from ..priors.trial import Trial, try_out
@@ -27,6 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument("pack", metavar="PATH", help="name or folder of a pack")
     remove = actions.add_parser("remove", help="delete a pack that was imported")
     remove.add_argument("pack", metavar="NAME", help="name of the pack")
+    join = actions.add_parser("join", help="make one sinogram prior of a full-view and a sparse-view model")
+    join.add_argument("name", metavar="NAME", help="name of the new pack")
+    join.add_argument("full", metavar="FULL", help="pack of the full-view model")
+    join.add_argument("subset", metavar="SUBSET", help="pack of the sparse-view model")
     _add_import(actions.add_parser("import", help="make a pack of a published checkpoint", allow_abbrev=False))
 
 
@@ -46,7 +51,7 @@ def _add_import(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    """List, show, check, import or remove packs."""
+    """List, show, check, import, join or remove packs."""
     if args.action == "show":
         print(json.dumps(asdict(read_info(locate_pack(args.pack))), indent=1, ensure_ascii=False))
     elif args.action == "check":
@@ -55,6 +60,8 @@ def main(args: argparse.Namespace) -> int:
         _tell(trial)
     elif args.action == "import":
         _import(args)
+    elif args.action == "join":
+        print(f"joined in {join_packs(args.name, args.full, args.subset)}")
     elif args.action == "remove":
         print(f"removed {remove_pack(args.pack)}")
     else:

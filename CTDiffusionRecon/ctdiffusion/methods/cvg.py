@@ -20,8 +20,9 @@ from torch import Tensor
 from ..operators.base import LinearOperator
 from ..parameters import parameter
 from ..samplers.cold import dual_phase, sequential
+from .agreement import AgreementParameters, agreed
 from .registry import Method, Problem, register
-from .restoring import AgreementParameters, Restoration
+from .restoring import Restoration
 
 # A level needs so many times the views of the one before it to be worth a step.
 LEAST_RATIO = 1.05
@@ -96,7 +97,7 @@ def run(problem: Problem, parameters: CvGParameters) -> Tensor:
             problem.monitor,
             restoration.to_mu,
         )
-    return restoration.agreed(x0, parameters)
+    return agreed(problem, restoration.to_mu(x0), parameters)
 
 
 CVG = register(

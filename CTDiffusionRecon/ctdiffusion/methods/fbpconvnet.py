@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from .agreement import AgreementParameters, agreed
 from .registry import Method, Problem, register
-from .restoring import AgreementParameters, Restoration
+from .restoring import Restoration
 
 
 def run(problem: Problem, parameters: AgreementParameters) -> Tensor:
@@ -21,8 +22,9 @@ def run(problem: Problem, parameters: AgreementParameters) -> Tensor:
     restoration = Restoration.of(problem)
     x = restoration.start()
     x0 = restoration.restore(x, restoration.prior.position(restoration.views))
-    problem.monitor.step("network", 1, 1, restoration.to_mu(x0))
-    return restoration.agreed(x0, parameters)
+    mu = restoration.to_mu(x0)
+    problem.monitor.step("network", 1, 1, mu)
+    return agreed(problem, mu, parameters)
 
 
 FBPCONVNET = register(

@@ -1,4 +1,4 @@
-"""What the methods with a restoration network share: its range, the scan's check, the last agreement with the data."""
+"""What the methods with a restoration network share: its range, the scan's check, the degradations."""
 
 from __future__ import annotations
 
@@ -11,35 +11,10 @@ from torch import Tensor
 from ..geometry import FanBeam, ParallelBeam, equispaced
 from ..operators.base import LinearOperator
 from ..operators.factory import make_operator
-from ..parameters import parameter
 from ..priors.kinds import RESTORATION, kind_of
 from ..priors.restorer import Restorer
 from ..priors.scan import check_scan
-from ..samplers.consistency import ConjugateGradientConsistency
 from .registry import Problem
-
-
-@dataclass(frozen=True)
-class AgreementParameters:
-    """The last agreement with the data."""
-
-    final_cg: int = parameter(
-        0, "Conjugate-gradient steps towards the data after the network; 0 leaves its image as it is.", low=0, high=200
-    )
-    final_error: float = parameter(
-        30.0,
-        "With known noise: error of the network's image that these steps assume. Smaller follows the network, larger "
-        "the data.",
-        unit="HU",
-        low=0.1,
-        high=1000.0,
-    )
-    model_error: float = parameter(
-        0.01,
-        "With known noise: the projector's own error in a line integral, added to the noise of the data.",
-        low=0.0,
-        high=10.0,
-    )
 
 
 @dataclass(frozen=True)
@@ -108,16 +83,3 @@ class Restoration:
         # Used a few times each: a stored matrix would cost more to build than it saves.
         device = self.problem.projections.data.device
         return make_operator(replace(geometry, angles=angles), self.problem.grid, device, memory_limit=0)
-
-    def agreed(self, x: Tensor, parameters: AgreementParameters) -> Tensor:
-        """The image in 1/mm after the last conjugate-gradient steps towards the data."""
-        mu = self.to_mu(x)
-        if not parameters.final_cg:
-            return mu
-        problem = self.problem
-        error = problem.projections.scale.mu_water * parameters.final_error / 1000.0
-        with problem.monitor.timed("projector"):
-            consistency = ConjugateGradientConsistency.of(
-                problem.operator, problem.projections, parameters.final_cg, parameters.model_error
-            )
-            return consistency(mu, error)

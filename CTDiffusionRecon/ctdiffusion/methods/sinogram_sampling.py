@@ -25,15 +25,30 @@ from ..priors.prior import Prior
 from ..priors.scan import check_scan
 from ..samplers.schedule import geometric
 from ..samplers.sinogram import Levels, Stage, interpolate_linear, interpolate_turn, sample_sinogram
+from .agreement import AgreementParameters, agreed
 from .registry import Problem
 
+# `subset_input` of a prior's scan: its sparse-view model sees its rows in a sinogram of zeros.
+ZERO_FILLED = "zero-filled"
 # How far the full turn may be from the prior's view count.
 STRETCH = 0.12
 
 
 @dataclass(frozen=True)
-class SinogramParameters:
+class SinogramParameters(AgreementParameters):
     """Parameters of every sinogram-domain sampler. Noise level 1 is a line integral of 10."""
+
+    final_cg: int = parameter(
+        10, "Conjugate-gradient steps from the FBP of the completed sinogram towards the measured views.",
+        low=0, high=200,
+    )  # fmt: skip
+    final_error: float = parameter(
+        200.0,
+        "With known noise: error of that FBP that these steps assume. Smaller follows the prior, larger the data.",
+        unit="HU",
+        low=0.1,
+        high=1000.0,
+    )
 
     steps: int = parameter(40, "Noise levels.", low=1, high=2000)
     sigma_start: float = parameter(0.02, "First noise level. Higher forgets more of the start.", low=0.0005, high=1.0)
@@ -61,6 +76,7 @@ class SinogramParameters:
 # The released settings: 1450 levels of the deterministic predictor and corrector.
 PUBLISHED = {
     "steps": 1450, "sigma_start": 0.2, "sigma_end": 0.0005, "rule": "predictor", "corrector": 1, "start": "linear",
+    "final_cg": 0,
 }  # fmt: skip
 
 
@@ -167,7 +183,7 @@ def fill_in(
         measured(start),
         measured,
         prior,
-        stages(turn.views, turn.stride),
+        shown_as_trained(stages(turn.views, turn.stride), prior),
         levels,
         problem.noise,
         problem.monitor,
@@ -184,10 +200,11 @@ def reconstruct(
     parameters: SinogramParameters,
     stages: Callable[[int, int], list[Stage]],
 ) -> Tensor:
-    """FBP in 1/mm of the sinogram that `fill_in` completes."""
+    """FBP in 1/mm of the sinogram that `fill_in` completes, brought back to the measured views."""
     turn, full = fill_in(problem, parameters, stages)
     with problem.monitor.timed("projector"):
-        return turn.operator.fbp(full, parameters.window)
+        mu = turn.operator.fbp(full, parameters.window)
+    return agreed(problem, mu, parameters)
 
 
 def sinogram_prior(problem: Problem) -> Prior:
@@ -199,6 +216,12 @@ def sinogram_prior(problem: Problem) -> Prior:
     if problem.prior is None or kind_of(problem.prior.info) != SINOGRAM:
         raise ValueError("prior: this method needs a denoiser of sinograms")
     return cast(Prior, problem.prior)
+
+
+def shown_as_trained(stages: list[Stage], prior: Prior) -> list[Stage]:
+    """The stages with the sparse-view model's rows among zeros, if it was trained to see them so."""
+    zeros = prior.info.scan.get("subset_input") == ZERO_FILLED
+    return [replace(stage, among_zeros=zeros and stage.label == 1) for stage in stages]
 
 
 def every_row(high: bool = False) -> Stage:

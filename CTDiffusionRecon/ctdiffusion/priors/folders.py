@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
 VARIABLE = "CTDIFFUSION_PRIORS"
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}[a-z0-9]")
 
 
 def pack_folders() -> list[Path]:
@@ -17,6 +19,16 @@ def pack_folders() -> list[Path]:
 def user_folder() -> Path:
     """Where imported packs go: the first folder in CTDIFFUSION_PRIORS, else the user's own data folder."""
     return (_named() or [_personal()])[0]
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that a pack's folder cannot have everywhere.
+
+    Raises:
+        ValueError: says which names are taken.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"name: 2 to 64 small letters, digits, dots, dashes and underscores, got {name!r}")
 
 
 def is_shipped(pack: Path) -> bool:

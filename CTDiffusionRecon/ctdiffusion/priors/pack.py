@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from .backbones.adm_unet import ADMUNet
+from .backbones.by_label import ByLabel
 from .backbones.ddpm_unet import DDPMUNet
 from .backbones.diffusers_unet import DiffusersUNet
 from .backbones.ncsnpp import NCSNpp
@@ -32,6 +33,7 @@ WEIGHTS_FILE = "weights.safetensors"
 OPTIONAL = {"scan"}
 LARGEST_METADATA = 1_000_000
 LARGEST_WEIGHTS = 4_000_000_000
+LARGEST_MEMBERS = 8
 
 # Networks a pack may name.
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
@@ -42,6 +44,8 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "DiffusersUNet": DiffusersUNet,
     "ColdUNet": ColdUNet,
 }
+# The class whose arguments are descriptions of networks: `{"class": "ByLabel", "members": [...]}`.
+BY_LABEL = "ByLabel"
 
 
 def find_packs() -> dict[str, Path]:
@@ -188,11 +192,26 @@ def build_network(description: Mapping[str, Any], where: str) -> nn.Module:
     """
     arguments = {k: tuple(v) if isinstance(v, list) else v for k, v in description.items() if k != "class"}
     name = description.get("class")
+    if name == BY_LABEL:
+        return _by_label(arguments.get("members"), where)
     if name not in NETWORKS:
         raise ValueError(f"prior: {where}: network.class must be one of {', '.join(NETWORKS)}, got {name!r}")
     try:
         return NETWORKS[name](**arguments)
     except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"prior: {where}: network: {error}") from None
+
+
+def _by_label(members: object, where: str) -> nn.Module:
+    # Members that are joined themselves are not taken: no metadata can nest without end.
+    descriptions = [m for m in members if isinstance(m, Mapping)] if isinstance(members, tuple) else []
+    plain = all(description.get("class") in NETWORKS for description in descriptions)
+    if not (plain and isinstance(members, tuple) and 1 < len(descriptions) == len(members) <= LARGEST_MEMBERS):
+        raise ValueError(f"prior: {where}: network.members: two to {LARGEST_MEMBERS} networks are wanted")
+    networks = [build_network(description, where) for description in descriptions]
+    try:
+        return ByLabel(networks)
+    except ValueError as error:
         raise ValueError(f"prior: {where}: network: {error}") from None
 
 

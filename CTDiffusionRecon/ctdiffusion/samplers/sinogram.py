@@ -37,11 +37,13 @@ class Stage:
         label: of the prior.
         rows: rows of the sinogram it acts on; each group of rows is a sinogram of its own.
         high: change the three high bands of the Haar wavelet transform only.
+        among_zeros: show each group of rows in its place in a sinogram of zeros instead.
     """
 
     label: int
     rows: tuple[slice, ...]
     high: bool = False
+    among_zeros: bool = False
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,12 @@ def _estimate(x: Tensor, sigma: float, stage: Stage, prior: Prior, monitor: Moni
     out = x.clone()
     with monitor.timed("network"):
         for rows in stage.rows:
-            out[:, rows] = denoise_wrapped(prior, x[:, rows], sigma, stage.label)
+            if stage.among_zeros:
+                shown = torch.zeros_like(x)
+                shown[:, rows] = x[:, rows]
+                out[:, rows] = denoise_wrapped(prior, shown, sigma, stage.label)[:, rows]
+            else:
+                out[:, rows] = denoise_wrapped(prior, x[:, rows], sigma, stage.label)
     return x + high_bands(out - x) if stage.high else out
 
 

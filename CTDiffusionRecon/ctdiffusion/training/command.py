@@ -66,8 +66,12 @@ def main(arguments: argparse.Namespace) -> int:
     network = build_network(recipe.network, f"recipe {recipe.name}")
     if arguments.init is not None:
         # Half a schedule is over for weights that are already trained: a smaller step keeps what they know.
-        network.load_state_dict(_weights_of(arguments.init, recipe))
+        start, state = _pack(arguments.init)
+        network.load_state_dict(recipe.task.initial(recipe, start, state))
         settings = replace(settings, learning_rate=0.4 * settings.learning_rate)
+        if start.name == recipe.name:
+            # Trained on by its own recipe: what the second step waits for has been learnt.
+            settings = replace(settings, second_from=0.0)
     lesson = recipe.task.lesson(recipe, chosen, work, settings.seed, _augment(arguments.augment))
     state = train(
         network,
@@ -82,7 +86,7 @@ def main(arguments: argparse.Namespace) -> int:
     network.cpu().load_state_dict(state)
     info = recipe.task.info(recipe)
     if arguments.init is not None:
-        info = inheriting(info, read_info(locate_pack(arguments.init)))
+        info = inheriting(info, start)
     quality = recipe.task.card(recipe, network, validation)
     quality["validation"] = [entry.name for entry, _ in validation]
     write_pack(arguments.out, replace(info, quality=quality), state)
@@ -103,16 +107,24 @@ def _settings(recipe: Recipe, arguments: argparse.Namespace) -> LoopSettings:
 
 
 def inheriting(info: PriorInfo, start: PriorInfo) -> PriorInfo:
-    """The metadata of weights that began as another pack's: its training data, licence and attribution stay theirs."""
+    """The metadata of weights that began as another pack's: its training data, licence and attribution stay theirs.
+
+    A pack that is trained on under its own name becomes its next version.
+    """
+    if start.name == info.name:
+        return replace(
+            start, version=str(int(start.version) + 1) if start.version.isdigit() else start.version, quality={}
+        )
     data = dict.fromkeys((*start.training_data, *info.training_data))
     licence = " and ".join(dict.fromkeys((start.licence, info.licence)))
     attribution = " ".join(dict.fromkeys((info.attribution, f"Started from {start.name}: {start.attribution}")))
     return replace(info, training_data=tuple(data), licence=licence, attribution=attribution)
 
 
-def _weights_of(pack: str, recipe: Recipe) -> dict[str, torch.Tensor]:
-    info = read_info(locate_pack(pack))
-    return recipe.task.initial(recipe, info, load_state(locate_pack(pack), info))
+def _pack(name: str) -> tuple[PriorInfo, dict[str, torch.Tensor]]:
+    folder = locate_pack(name)
+    info = read_info(folder)
+    return info, load_state(folder, info)
 
 
 def _volumes(folders: list[Path], cache: Path, modality: str) -> Volumes:

@@ -15,6 +15,7 @@ from ctdiffusion.parameters import from_mapping
 from ctdiffusion.priors import kinds
 from ctdiffusion.priors.importing import child, convert
 from ctdiffusion.priors.importing.convert import ImportOptions, import_prior
+from ctdiffusion.priors.joining import join_packs
 from ctdiffusion.priors.pack import load_pack
 from ctdiffusion.projections import Projections
 from methods.test_dds import small_problem
@@ -94,4 +95,25 @@ def test_priors_of_one_scan_serve_that_scan_alone(
             assert bool(torch.isfinite(chosen.run(problem, parameters)).all())
         else:
             with pytest.raises(ValueError, match="trained for another scan"):
+                chosen.run(problem, parameters)
+
+
+def test_the_two_published_sinogram_models_serve_msdiff_once_joined(
+    packs: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CTDIFFUSION_PRIORS", str(tmp_path))
+    alone = packs["msdiff"]
+    joined = join_packs("msdiff-pair", str(alone), str(alone))
+    chosen, grid = methods()["msdiff"], Grid((1, 16, 16), (1.5, 1.5, 1.5))
+    geometry = FanBeam(equispaced(72), 1500.0, 3000.0, 32, 3.0)
+    operator = make_operator(geometry, grid)
+    projections = Projections(operator.forward(torch.full(grid.shape, 0.02)), geometry, simulated=True)
+    for pack, fits in ((joined, True), (alone, False)):
+        prior = kinds.load_prior(str(pack), chosen.prior_kind, "", "msdiff", "cpu")
+        problem = Problem(projections, operator, grid, NoiseSource(0), Monitor(), prior)
+        parameters = from_mapping(chosen.parameters, {"steps": 2}, "test")
+        if fits:
+            assert bool(torch.isfinite(chosen.run(problem, parameters)).all())
+        else:
+            with pytest.raises(ValueError, match="takes 1 slices with labels 0, not 1 with label 1"):
                 chosen.run(problem, parameters)

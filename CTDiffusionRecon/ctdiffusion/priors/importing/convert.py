@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from torch import nn
 from ...atomic import TEMPORARY, publish_folder
 from ...strictjson import read_object
 from ...units import HUWindow
-from ..folders import user_folder
+from ..folders import check_name, user_folder
 from ..pack import LARGEST_WEIGHTS, WEIGHTS_FILE, find_packs, sha256_of, write_info
 from ..prior import PriorInfo
 from ..trial import Trial, try_out
@@ -33,7 +32,6 @@ from .presets import Preset, preset_named
 TIME_LIMIT_S = 900
 # score_sde's checkpoints hold the weights four times (raw, averaged, two moments of the optimiser).
 LARGEST_SOURCE = 4 * LARGEST_WEIGHTS
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}[a-z0-9]")
 _WORKSHOP = ".import-"
 _STALE_S = 86_400.0
 
@@ -69,8 +67,8 @@ class ImportOptions:
     def __post_init__(self) -> None:
         if self.layout and self.layout not in LAYOUTS:
             raise ValueError(f"layout: must be one of {', '.join(LAYOUTS)}, got {self.layout!r}")
-        if self.name and not _NAME.fullmatch(self.name):
-            raise ValueError(f"name: 2 to 64 small letters, digits, dots, dashes and underscores, got {self.name!r}")
+        if self.name:
+            check_name(self.name)
         if self.window is not None:
             HUWindow(*self.window)
         if self.spacing is not None and not 0.0 < self.spacing[0] <= self.spacing[1] < 1000.0:

@@ -80,6 +80,7 @@ _MSDIFF_SCAN = {
     "kinds": ["fan"],
     "full_views": 720,
     "subset": 6,
+    "subset_input": "zero-filled",
     "source_to_isocentre_px": [1000.0, 1000.0],
     "reference": "flat fan, 1000 columns to the isocentre, 2000 to the detector, 720 columns, 720 views on a full turn",
 }
