@@ -4,24 +4,26 @@
 
 A method may carry a preset or values (`cvg:sequential`, `gmsd:steps=10,rule=predictor`) and another pack
 (`fbpconvnet@cvg-256`). Rows are appended to OUT.json as soon as they are there; what stands in it already is not
-computed again. `--table` prints the means. The scan is the reference fan of the CvG-Diff paper; nothing is chosen with
-the truth.
+computed again. `--table` prints the means. The scan is the reference fan of the CvG-Diff paper, or with
+`--scan parallel` a parallel beam over half a turn; nothing is chosen with the truth.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from ctdiffusion import devices, pipeline
-from ctdiffusion.geometry import equispaced
+from ctdiffusion.geometry import Geometry, Grid, equispaced
 from ctdiffusion.methods.registry import method_named
 from ctdiffusion.monitor import Monitor
 from ctdiffusion.parameters import from_mapping
-from ctdiffusion.presets import reference_fan
+from ctdiffusion.presets import default_geometry, reference_fan
 from ctdiffusion.priors.kinds import AnyPrior, load_prior
 from ctdiffusion.priors.restorer import Restorer
 from ctdiffusion.quality.metrics import compare
@@ -78,13 +80,15 @@ def main() -> None:
     parser.add_argument("--cases", nargs="+", default=["noise-free", "noise"], choices=["noise-free", "noise"])
     parser.add_argument("--slices", type=int, default=2)
     parser.add_argument("--only", nargs="*", help="names of volumes (default: all)")
+    parser.add_argument("--scan", default="fan", choices=["fan", "parallel"])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--table", action="store_true")
     arguments = parser.parse_args()
     rows = json.loads(arguments.out.read_text()) if arguments.out.is_file() else []
     if arguments.table:
         table(rows)
         return
-    done = {(r["volume"], r["views"], r["case"], r["method"]) for r in rows}
+    done = {(r["volume"], r["views"], r["case"], r["method"], r["seed"]) for r in rows}
     priors: dict[str, tuple[AnyPrior, Counter]] = {}
     place = devices.resolve("cpu").device
     for path in sorted(arguments.volumes.glob("*.nii.gz")):
@@ -94,41 +98,46 @@ def main() -> None:
         whole = read_volume(path)
         first = (whole.array.shape[0] - arguments.slices) // 2
         slab = whole.slices(first, first + arguments.slices)
-        for views in arguments.views:
-            for case in arguments.cases:
-                missing = [m for m in arguments.methods if (name, views, case, m) not in done]
-                if not missing:
-                    continue
-                geometry = reference_fan(equispaced(views), slab.grid)
-                settings = SimulationSettings(noise=case == "noise")
-                measurement = pipeline.simulated(slab, geometry, settings, 0, first)
-                operator = pipeline.operator_for(measurement, place)
-                for text in missing:
-                    chosen, pack, values = parsed(text)
-                    method = method_named(chosen)
-                    prior, counter = None, None
-                    if method.needs_prior:
-                        key = pack or method.default_prior
-                        if key not in priors:
-                            loaded = load_prior(key, method.prior_kind, key, chosen, place)
-                            priors[key] = (loaded, Counter(loaded))
-                        prior, counter = priors[key]
-                    parameters = from_mapping(method.parameters, values, "methods")
-                    result = pipeline.run_method(measurement, operator, method, parameters, prior, 0, Monitor())
-                    everything = np.ones(slab.array.shape, bool)
-                    wide = compare(result.volume, slab, 3000.0, (-1000.0, 2000.0), everything)
-                    assert result.metrics is not None
-                    row = {
-                        "volume": name, "views": views, "case": case, "method": text,
-                        "psnr": result.metrics["psnr"], "ssim": result.metrics["ssim_axial"],
-                        "rmse_hu": result.metrics["rmse_hu"], "psnr_wide": wide["psnr_axial"],
-                        "ssim_wide": wide["ssim_axial"], "misfit": result.misfit["relative"],
-                        "evaluations": counter.of(arguments.slices) if counter else 0.0,
-                        "seconds": result.seconds / arguments.slices,
-                    }  # fmt: skip
-                    rows.append(row)
-                    arguments.out.write_text(json.dumps(rows, indent=1))
-                    print(name, views, case, text, f"{row['psnr']:.2f} dB", f"{row['seconds']:.1f} s", flush=True)
+        for views, case, seed in product(arguments.views, arguments.cases, arguments.seeds):
+            missing = [m for m in arguments.methods if (name, views, case, m, seed) not in done]
+            if not missing:
+                continue
+            settings = SimulationSettings(noise=case == "noise")
+            measurement = pipeline.simulated(slab, scan(arguments.scan, views, slab.grid), settings, seed, first)
+            operator = pipeline.operator_for(measurement, place)
+            for text in missing:
+                chosen, pack, values = parsed(text)
+                method = method_named(chosen)
+                prior, counter = None, None
+                if method.needs_prior:
+                    key = pack or method.default_prior
+                    if key not in priors:
+                        loaded = load_prior(key, method.prior_kind, key, chosen, place)
+                        priors[key] = (loaded, Counter(loaded))
+                    prior, counter = priors[key]
+                parameters = from_mapping(method.parameters, values, "methods")
+                result = pipeline.run_method(measurement, operator, method, parameters, prior, seed, Monitor())
+                everything = np.ones(slab.array.shape, bool)
+                wide = compare(result.volume, slab, 3000.0, (-1000.0, 2000.0), everything)
+                assert result.metrics is not None
+                row = {
+                    "volume": name, "views": views, "case": case, "method": text, "seed": seed,
+                    "psnr": result.metrics["psnr"], "ssim": result.metrics["ssim_axial"],
+                    "rmse_hu": result.metrics["rmse_hu"], "psnr_wide": wide["psnr_axial"],
+                    "ssim_wide": wide["ssim_axial"], "misfit": result.misfit["relative"],
+                    "evaluations": counter.of(arguments.slices) if counter else 0.0,
+                    "seconds": result.seconds / arguments.slices,
+                }  # fmt: skip
+                rows.append(row)
+                arguments.out.write_text(json.dumps(rows, indent=1))
+                print(name, views, case, seed, text, f"{row['psnr']:.2f} dB", f"{row['seconds']:.1f} s", flush=True)
+
+
+def scan(kind: str, views: int, grid: Grid) -> Geometry:
+    """The scan of a view count."""
+    if kind == "fan":
+        return reference_fan(equispaced(views), grid)
+    return default_geometry("parallel", equispaced(views, math.pi), grid)
 
 
 def table(rows: list[dict[str, Any]]) -> None:
