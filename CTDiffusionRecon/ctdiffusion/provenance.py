@@ -70,26 +70,29 @@ def sha256_array(array: NDArray[Any]) -> str:
 def peak_memory(device: torch.device) -> dict[str, int | None]:
     """Peak memory in bytes of this process, and of its tensors on the GPU."""
     gpu = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else None
-    return {"process_bytes": _peak_process(), "gpu_bytes": gpu}
+    return {"process_bytes": peak_process_bytes(), "gpu_bytes": gpu}
 
 
-if sys.platform == "win32":
-
-    def _peak_process() -> int | None:
+def peak_process_bytes() -> int | None:
+    """Peak memory of this process alone, or None where the system does not tell."""
+    if sys.platform == "win32":
         try:
             import psutil
         except ImportError:
             return None
         return int(psutil.Process().memory_info().peak_wset)
+    # The usual counter of Linux starts from that of the process which started this one; the kernel's mark of the
+    # address space does not.
+    status = Path("/proc/self/status")
+    if status.exists():
+        for line in status.read_text(encoding="utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
+    import resource
 
-else:
-
-    def _peak_process() -> int | None:
-        import resource
-
-        # Linux counts in KiB, macOS in bytes.
-        unit = 1 if sys.platform == "darwin" else 1024
-        return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * unit
+    # macOS counts in bytes, the others in KiB.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * unit
 
 
 def _git(root: Path, *arguments: str) -> str | None:

@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import torch
-
-from ..provenance import peak_memory
 
 
 def machine_facts(device: torch.device) -> dict[str, Any]:
@@ -27,20 +24,6 @@ def machine_facts(device: torch.device) -> dict[str, Any]:
         "numba": _version("numba"),
         "load": load,
     }
-
-
-def peak_process_bytes() -> int | None:
-    """Peak memory of this process alone.
-
-    On Linux the usual counter of a process starts from that of the process which started it, so the kernel's mark of
-    the address space is read instead.
-    """
-    status = Path("/proc/self/status")
-    if status.exists():
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
-    return peak_memory(torch.device("cpu"))["process_bytes"]
 
 
 def _version(name: str) -> str | None:

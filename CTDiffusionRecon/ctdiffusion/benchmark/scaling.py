@@ -14,7 +14,7 @@ import torch
 
 from ..geometry import Grid
 from ..operators.factory import make_operator
-from .machine import peak_process_bytes
+from ..provenance import peak_process_bytes
 from .projectors import scan_of
 from .timing import interleaved
 
