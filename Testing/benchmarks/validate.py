@@ -13,13 +13,13 @@ import math
 from pathlib import Path
 
 from ctdiffusion.geometry import Geometry, Grid, equispaced, limited_angle
-from ctdiffusion.methods.registry import method_named
 from ctdiffusion.presets import default_geometry
 from ctdiffusion.priors.pack import load_pack, locate_pack
 from ctdiffusion.quality.roughness import roughness_z
 from ctdiffusion.simulate import SimulationSettings
 from ctdiffusion.study import run_study
 from ctdiffusion.volume import read_volume
+from learned import parsed
 
 CASES = {
     "noise": SimulationSettings(),
@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--views", type=int, nargs="+", default=[30])
     parser.add_argument("--scans", nargs="+", default=["parallel", "fan"], choices=sorted(SCANS))
     parser.add_argument("--cases", nargs="+", default=["noise", "noise-free"], choices=sorted(CASES))
-    parser.add_argument("--methods", nargs="+", default=["fbp", "tv", "dds"], help="NAME or NAME:PRESET")
+    parser.add_argument("--methods", nargs="+", default=["fbp", "tv", "dds"], help="NAME[:PRESET or :KEY=VALUE,...]")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--prior", default="ct-triplet-256")
     arguments = parser.parse_args()
@@ -81,8 +81,7 @@ def main() -> None:
             for method in arguments.methods
         ):
             geometry = scan(name, views, slab.grid)
-            base, _, preset = method.partition(":")
-            values = dict(method_named(base).presets[preset]) if preset else {}
+            base, _, values = parsed(method)
             (result,) = run_study(
                 slab, geometry, CASES[case], [(base, values)], seed=seed, prior=prior, first_slice=start
             )
