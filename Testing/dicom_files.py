@@ -27,7 +27,7 @@ def write_slice(path: Path, stored: NDArray[np.int16], position: tuple[float, fl
     values: dict[str, Any] = {
         "series": "1.2.3.4", "modality": "CT", "sop_class": CT_STORAGE, "syntax": EXPLICIT_LITTLE,
         "spacing": (0.7, 0.7), "orientation": (1, 0, 0, 0, 1, 0), "intercept": -1024, "slope": 1, "tilt": 0,
-        "frames": None, "description": "THORAX", "thickness": 2.5,
+        "frames": None, "description": "THORAX", "thickness": 2.5, "body_part": None,
     } | changes  # fmt: skip
 
     def text(value: Any) -> bytes:
@@ -40,7 +40,8 @@ def write_slice(path: Path, stored: NDArray[np.int16], position: tuple[float, fl
     meta += _element(2, 0x12, "UI", b"1.2.3")
     body = [
         (8, 0x16, "UI", values["sop_class"]), (8, 0x18, "UI", uid), (8, 0x60, "CS", values["modality"]),
-        (8, 0x103E, "LO", values["description"]), (0x18, 0x50, "DS", values["thickness"]),
+        (8, 0x103E, "LO", values["description"]), (0x18, 0x15, "CS", values["body_part"]),
+        (0x18, 0x50, "DS", values["thickness"]),
         (0x18, 0x1120, "DS", values["tilt"]), (0x20, 0xD, "UI", "1.2.3"), (0x20, 0xE, "UI", values["series"]),
         (0x20, 0x32, "DS", position), (0x20, 0x37, "DS", values["orientation"]), (0x28, 2, "US", 1),
         (0x28, 4, "CS", "MONOCHROME2"), (0x28, 8, "IS", values["frames"]), (0x28, 0x10, "US", rows),

@@ -125,11 +125,13 @@ def _reconstruct(
     method = method_named(spec.method)
     prior = None
     if method.needs_prior:
-        from .priors import kinds
+        from .priors import anatomy, kinds
 
         monitor.step("prior", 0, 1)
         with monitor.timed("io"):
             prior = kinds.load_prior(spec.prior, method.prior_kind, method.default_prior, method.name, device)
+        for text in anatomy.body_part_warnings(prior.info, measurement.template.body_part):
+            monitor.warn(text)
         monitor.step("prior", 1, 1)
     monitor.step("projector", 0, 1)
     with monitor.timed("projector"):

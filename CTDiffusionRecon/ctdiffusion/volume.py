@@ -32,6 +32,7 @@ class Volume:
         origin: centre of voxel (0, 0, 0) in mm, LPS.
         direction: row-major 3x3 matrix whose columns are the directions of the x, y and z index axes in LPS.
         notes: what was found or changed when it was read (padding clipped, metal, thickness assumed).
+        body_part: what a DICOM series says that it shows, or empty.
     """
 
     array: NDArray[np.float32]
@@ -39,6 +40,7 @@ class Volume:
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
     direction: Direction = IDENTITY
     notes: tuple[str, ...] = ()
+    body_part: str = ""
 
     def __post_init__(self) -> None:
         array = np.asarray(self.array)
@@ -101,7 +103,7 @@ def read_volume(path: str | Path, assume_hu: bool = False) -> Volume:
     path = Path(path)
     pixels = _pixels(path, assume_hu)
     array, notes = to_hounsfield(pixels.array, path.name, assume_hu)
-    return Volume(array, pixels.spacing, pixels.origin, pixels.direction, pixels.notes + notes)
+    return Volume(array, pixels.spacing, pixels.origin, pixels.direction, pixels.notes + notes, pixels.body_part)
 
 
 def read_intensities(path: str | Path) -> Volume:
@@ -116,7 +118,7 @@ def read_intensities(path: str | Path) -> Volume:
     array = np.array(pixels.array, dtype=np.float32, order="C")
     if not np.isfinite(array).all():
         raise ValueError(f"{path.name}: holds voxels that are not finite (NaN or infinite)")
-    return Volume(array, pixels.spacing, pixels.origin, pixels.direction, pixels.notes)
+    return Volume(array, pixels.spacing, pixels.origin, pixels.direction, pixels.notes, pixels.body_part)
 
 
 def _pixels(path: Path, assume_hu: bool) -> Pixels:

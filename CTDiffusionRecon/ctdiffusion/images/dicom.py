@@ -65,6 +65,7 @@ class _Frame:
     frames: int
     has_rescale: bool
     tilt: float
+    body_part: str
 
 
 def is_dicom(path: Path) -> bool:
@@ -104,7 +105,7 @@ def read_series(path: Path, assume_hu: bool) -> Pixels:
         row[2], column[2], float(normal[2]),
     )  # fmt: skip
     notes = ("one slice only; its thickness was taken from the file or as 1 mm",) if len(frames) == 1 else ()
-    return Pixels(array, (*first.spacing, spacing), first.position, direction, notes)
+    return Pixels(array, (*first.spacing, spacing), first.position, direction, notes, body_part=first.body_part)
 
 
 def _frame(path: Path) -> _Frame:
@@ -130,6 +131,7 @@ def _frame(path: Path) -> _Frame:
         frames=int(text("0028|0008") or 1),
         has_rescale="0028|1052" in keys,
         tilt=float(text("0018|1120") or 0.0),
+        body_part=text("0018|0015"),
     )
 
 

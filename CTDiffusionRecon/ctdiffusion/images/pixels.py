@@ -16,7 +16,7 @@ IDENTITY: Direction = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 class Pixels:
     """Scalar voxels `[slice, row, column]` with their place in LPS millimetres, and what was done to read them.
 
-    `dimensions` is 2 where the file holds a 2-D image, which then is the one slice.
+    `dimensions` is 2 where the file holds a 2-D image, which then is the one slice; `body_part` is DICOM's.
     """
 
     array: NDArray[Any]
@@ -25,6 +25,7 @@ class Pixels:
     direction: Direction
     notes: tuple[str, ...] = ()
     dimensions: int = 3
+    body_part: str = ""
 
 
 def check_direction(direction: Direction) -> None:
