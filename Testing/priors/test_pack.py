@@ -14,10 +14,12 @@ from ctdiffusion.priors.pack import (
     METADATA_FILE,
     WEIGHTS_FILE,
     find_packs,
+    in_half_precision,
     load_pack,
     locate_pack,
     read_info,
     sha256_of,
+    write_pack,
 )
 from priors.small_pack import INFO, small_pack, small_state
 from safetensors.torch import save_file
@@ -114,6 +116,26 @@ def test_every_wrong_tensor_is_named(pack: Path, fault: str) -> None:
     edit(pack, weights_sha256=sha256_of(pack / WEIGHTS_FILE))
     with pytest.raises(ValueError, match=r"extra\.weight|stem\.weight"):
         load_pack(pack)
+
+
+def test_half_precision_weights_take_half_the_room_and_compute_in_single(pack: Path, tmp_path: Path) -> None:
+    state = small_state()
+    write_pack(tmp_path / "half", INFO, in_half_precision(state))
+    sizes = [(folder / WEIGHTS_FILE).stat().st_size for folder in (pack, tmp_path / "half")]
+    assert sizes[1] < 0.7 * sizes[0]
+    loaded = load_pack(tmp_path / "half")
+    x = torch.rand((2, 16, 16), generator=torch.Generator().manual_seed(0))
+    for sigma in (0.01, 0.3):
+        full, half = load_pack(pack).predict_x0(x, sigma, 1.0), loaded.predict_x0(x, sigma, 1.0)
+        assert half.dtype == torch.float32
+        assert 0.0 < float((full - half).norm() / full.norm()) < 1e-3
+
+
+def test_weights_too_large_for_half_precision_stay_as_they_are() -> None:
+    state = {"small": torch.tensor([1.0, 2.0]), "large": torch.tensor([1.0, 1e6])}
+    halves = in_half_precision(state)
+    assert halves["small"].dtype == torch.float16
+    assert torch.equal(halves["large"], state["large"])
 
 
 class Bomb:

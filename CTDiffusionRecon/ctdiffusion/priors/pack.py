@@ -142,7 +142,7 @@ def load_network(folder: Path, info: PriorInfo) -> nn.Module:
 
 
 def load_state(folder: Path, info: PriorInfo) -> dict[str, Tensor]:
-    """The weights of a pack, held against the SHA-256 in its metadata.
+    """The weights of a pack, held against the SHA-256 in its metadata; half precision comes back as single.
 
     Raises:
         ValueError: damaged or replaced weights.
@@ -158,20 +158,29 @@ def load_state(folder: Path, info: PriorInfo) -> dict[str, Tensor]:
     if sha256_of(path) != info.weights_sha256:
         raise ValueError(f"prior: {path} does not match the SHA-256 in {METADATA_FILE}: damaged or replaced")
     try:
-        return dict(load_file(str(path)))
+        state = load_file(str(path))
     except (SafetensorError, OSError, ValueError) as error:
         raise ValueError(f"prior: {path} is not a valid safetensors file: {error}") from None
+    return {name: value.float() if value.dtype == torch.float16 else value for name, value in state.items()}
+
+
+def in_half_precision(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights in half precision, which is what a pack of our own holds; those that do not fit stay as they are."""
+    halves = {name: value.half() for name, value in state.items()}
+    return {name: half if bool(torch.isfinite(half).all()) else state[name] for name, half in halves.items()}
 
 
 def write_pack(folder: Path, info: PriorInfo, state: Mapping[str, Tensor]) -> PriorInfo:
-    """Write a pack; returns the metadata with the SHA-256 filled in."""
+    """Write a pack, weights in single or half precision; returns the metadata with the SHA-256 filled in."""
     from dataclasses import replace
 
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / WEIGHTS_FILE
-    save_file({name: value.detach().float().contiguous() for name, value in state.items()}, str(path))
+    stored = {name: value.detach() for name, value in state.items()}
+    stored = {name: (v if v.dtype == torch.float16 else v.float()).contiguous() for name, v in stored.items()}
+    save_file(stored, str(path))
     path.chmod(0o644)  # safetensors writes files that only their owner can read
     info = replace(info, weights_sha256=sha256_of(path))
     write_info(folder, info)

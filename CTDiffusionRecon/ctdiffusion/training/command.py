@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from ..priors.pack import build_network, load_state, locate_pack, read_info, write_pack
+from ..priors.pack import build_network, in_half_precision, load_state, locate_pack, read_info, write_pack
 from ..priors.prior import PriorInfo
 from .cache import held_out_patients, read_cache, write_cache
 from .loop import LoopSettings, train
@@ -83,6 +83,8 @@ def main(arguments: argparse.Namespace) -> int:
         lambda text: print(text, flush=True),
         lesson.second,
     )
+    # The report card is that of the weights as they are stored.
+    state = in_half_precision(state)
     network.cpu().load_state_dict(state)
     info = recipe.task.info(recipe)
     if arguments.init is not None:
