@@ -1,4 +1,4 @@
-"""OSMM: ordered subsets of the views, each a sinogram of its own, then the whole (the MSDM and OWDM of the paper).
+"""OSMM: ordered subsets of the views, each a sinogram of its own, then the whole (Yu et al. 2025, arXiv:2505.09985).
 
 The paper trains one model for every subset. Subsets of a turn differ by a rotation only, so one model serves all here:
 a relative of the published system in the same engine, not the published networks. See `sinogram_sampling`.
@@ -28,7 +28,7 @@ OSMM = register(
         name="osmm",
         title="OSMM",
         summary="Like MSDiff with the sparse-view model on all ordered subsets of the views.",
-        source="Ordered-subsets multi-diffusion model, arXiv, May 2025",
+        source="Yu et al. 2025, arXiv:2505.09985",
         parameters=SinogramParameters,
         run=run,
         needs_prior=True,
