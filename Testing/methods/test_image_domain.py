@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -103,6 +104,33 @@ def test_resuming_gives_the_same_bits(pack: Path, name: str) -> None:
         run(name, replace(problem, monitor=monitor), steps=5)
     monitor.stop = -1
     assert torch.equal(run(name, replace(problem, monitor=monitor), steps=5), unbroken)
+
+
+class Scales(Monitor):
+    """Weighs the tensors that are alive at the end of each step."""
+
+    def __init__(self) -> None:
+        self.bytes: list[int] = []
+
+    def step(self, phase: str, step: int, total: int, image: torch.Tensor | None = None) -> None:
+        if phase == "sampling":
+            alive = [found for found in gc.get_objects() if issubclass(type(found), torch.Tensor)]
+            storages = {found.untyped_storage().data_ptr(): found.untyped_storage().nbytes() for found in alive}
+            self.bytes.append(sum(storages.values()))
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_memory_grows_with_the_slab_and_not_with_the_steps(pack: Path, name: str) -> None:
+    prior = load_pack(pack)
+    weighed = []
+    for slices in (8, 16):
+        monitor = Scales()
+        run(name, replace(small_problem(slices, prior), monitor=monitor), steps=8)
+        # A step may leave one volume more or less behind than the one before; none may pile up.
+        volume = 4 * slices * SIDE * SIDE
+        assert abs(monitor.bytes[-1] - monitor.bytes[2]) <= 2 * volume
+        weighed.append(max(monitor.bytes))
+    assert weighed[0] < weighed[1] < 2.2 * weighed[0]
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
