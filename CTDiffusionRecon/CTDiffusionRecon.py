@@ -20,6 +20,7 @@ from CTDiffusionReconLib.reconstruction import ReconstructionLogic
 from CTDiffusionReconLib.resultspanel import ResultsPanel
 from CTDiffusionReconLib.sampledata import loadSample, registerSampleData
 from CTDiffusionReconLib.selftest import CTDiffusionReconTest
+from CTDiffusionReconLib.thinslicespanel import ThinSlicesPanel
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
@@ -66,7 +67,8 @@ class CTDiffusionReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.logic = None
         self._parameterNode = None
         self._parameterNodeGuiTag = None
-        self._input = None
+        self._inputs = []
+        self._section = None
 
     def setup(self):
         """Called once, when the module is first opened or used from Python."""
@@ -86,6 +88,7 @@ class CTDiffusionReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.comparePanel = ComparePanel(self.ui, self.logic.comparison)
         self.resultsPanel = ResultsPanel(self.ui, self.logic, self.comparePanel.add)
         self.applyPanel = ApplyPanel(self.ui, self.logic, self.inputPanel, self.outputPanel, self.methodSection)
+        self.thinSlicesPanel = ThinSlicesPanel(self.ui, catalogue["superresolution"], self.logic, self.outputPanel)
         self.ui.timeButton.connect("clicked(bool)", lambda *unused: self.timer.start())
         self.panels = (
             self.inputPanel,
@@ -94,9 +97,14 @@ class CTDiffusionReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self.resultsPanel,
             self.comparePanel,
             self.applyPanel,
+            self.thinSlicesPanel,
         )
-        self.ui.applyButton.connect("clicked(bool)", self.onApplyButton)
-        self.ui.queueButton.connect("clicked(bool)", self.onQueueButton)
+        for section, button, queueButton in (
+            (self.applyPanel, self.ui.applyButton, self.ui.queueButton),
+            (self.thinSlicesPanel, self.ui.thinButton, self.ui.thinQueueButton),
+        ):
+            button.connect("clicked(bool)", lambda *unused, section=section: self.onStartButton(section))
+            queueButton.connect("clicked(bool)", lambda *unused, section=section: self.onQueueButton(section))
 
         scene = slicer.mrmlScene
         self.addObserver(scene, scene.StartCloseEvent, self.onSceneStartClose)
@@ -177,7 +185,7 @@ class CTDiffusionReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             self._parameterNode.disconnectGui(self._parameterNodeGuiTag)
             self.removeObserver(self._parameterNode, vtk.vtkCommand.ModifiedEvent, self.onParametersModified)
         self._parameterNode = parameterNode
-        self.observeInput(None)
+        self.observeInputs()
         for panel in self.panels:
             panel.setParameters(None)
         if parameterNode is None:
@@ -188,27 +196,30 @@ class CTDiffusionReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             panel.setParameters(parameterNode)
         self.onParametersModified()
 
-    def observeInput(self, volume):
+    def observeInputs(self, *volumes):
         """Voxels may come after the node: scripts often fill a volume that is already chosen."""
-        if volume is self._input:
-            return
-        if self._input is not None:
-            self.removeObserver(self._input, slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent, self.onParametersModified)
-        self._input = volume
-        if volume is not None:
-            self.addObserver(volume, slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent, self.onParametersModified)
+        wanted = [volume for volume in dict.fromkeys(volumes) if volume is not None]
+        event = slicer.vtkMRMLVolumeNode.ImageDataModifiedEvent
+        for volume in self._inputs:
+            if volume not in wanted:
+                self.removeObserver(volume, event, self.onParametersModified)
+        for volume in wanted:
+            if volume not in self._inputs:
+                self.addObserver(volume, event, self.onParametersModified)
+        self._inputs = wanted
 
     def onParametersModified(self, caller=None, event=None):
         """Something was chosen, in the panel or by a script."""
         if self._parameterNode is None:
             return
-        self.observeInput(self._parameterNode.inputVolume)
+        self.observeInputs(self._parameterNode.inputVolume, self._parameterNode.thickVolume)
         self.inputPanel.update()
         self.geometryPanel.update(fieldDiameter(self._parameterNode.inputVolume))
         self.methodSection.update()
         self.resultsPanel.update()
         self.comparePanel.update()
         self.applyPanel.update()
+        self.thinSlicesPanel.update()
 
     def onTimer(self):
         """Follow the jobs and the device query; rest when there is nothing to follow."""
@@ -216,6 +227,7 @@ class CTDiffusionReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.outputPanel.poll()
         self.jobPanel.update()
         self.applyPanel.updateButtons()
+        self.thinSlicesPanel.updateButtons()
         self.resultsPanel.followJobs()
         if not self.logic.queue.active and not self.outputPanel.isAsking:
             self.timer.stop()
@@ -224,32 +236,34 @@ class CTDiffusionReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         """The engine has told what it computes on, or how fast: estimates become better."""
         self.applyPanel.update()
 
-    def onApplyButton(self):
-        """Apply, or Cancel while a job runs."""
+    def onStartButton(self, section):
+        """Start what a section asks for, or Cancel while a job runs."""
         running = self.logic.queue.running
         if running is not None:
             running.cancel()
         else:
-            self.onQueueButton()
+            self.onQueueButton(section)
         self.timer.start()
         self.onTimer()
 
-    def onQueueButton(self):
-        """Start a job with the present settings, behind those that run and wait."""
+    def onQueueButton(self, section=None):
+        """Start a job with a section's present settings (Apply's if none), behind those that run and wait."""
+        section = section or self.applyPanel
+        self._section = section
         self.jobPanel.clearError()
-        with slicer.util.tryWithErrorDisplay(_("The reconstruction cannot start.")):
+        with slicer.util.tryWithErrorDisplay(_("The job cannot start.")):
             report = self.applyPanel.missingPackages()
             if report is not None:
                 self.jobPanel.showError(report.text, log=report.log)
                 return
-            self.applyPanel.start()
+            section.start()
         self.timer.start()
 
     def onRetry(self, job):
         """Run a failed job again with what it asked for; try again to install what was missing."""
-        with slicer.util.tryWithErrorDisplay(_("The reconstruction cannot start.")):
+        with slicer.util.tryWithErrorDisplay(_("The job cannot start.")):
             if job is None:
-                self.onQueueButton()
+                self.onQueueButton(self._section)
             else:
                 self.logic.retry(job)
         self.timer.start()

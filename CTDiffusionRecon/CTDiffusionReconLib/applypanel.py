@@ -39,19 +39,14 @@ class ApplyPanel:
 
     def updateButtons(self) -> None:
         """Apply or Cancel, and why not."""
-        ui = self.ui
-        why = self._whyNot()
-        running = self.logic.queue.running
-        ui.queueButton.setVisible(running is not None)
-        ui.queueButton.enabled = not why
-        if running is not None:
-            ui.applyButton.text = _("Cancel")
-            ui.applyButton.toolTip = _("Stop {name}; nothing of it is left in the scene.").format(name=running.name)
-            ui.applyButton.enabled = running.stopping_since is None
-            return
-        ui.applyButton.text = _("Apply")
-        ui.applyButton.toolTip = why or _("Reconstruct in the background.")
-        ui.applyButton.enabled = not why
+        showStartButtons(
+            self.ui.applyButton,
+            self.ui.queueButton,
+            self.logic.queue.running,
+            self._whyNot(),
+            _("Apply"),
+            _("Reconstruct in the background."),
+        )
 
     def request(self):
         """What the panel asks for.
@@ -121,6 +116,27 @@ class ApplyPanel:
             return
         self.ui.estimateLabel.text = estimateText(estimate)
         self.ui.timeButton.setVisible(bool(estimate.note))
+
+
+def showStartButtons(button, queueButton, running, why, text, toolTip) -> None:
+    """Show a button that starts jobs, or cancels the one that runs, and the button beside it that lines up another.
+
+    Args:
+        button, queueButton: the two.
+        running: the job that runs, or None.
+        why: why no job can be started, or an empty text.
+        text, toolTip: of the button where no job runs.
+    """
+    queueButton.setVisible(running is not None)
+    queueButton.enabled = not why
+    if running is not None:
+        button.text = _("Cancel")
+        button.toolTip = _("Stop {name}; nothing of it is left in the scene.").format(name=running.name)
+        button.enabled = running.stopping_since is None
+        return
+    button.text = text
+    button.toolTip = why or toolTip
+    button.enabled = not why
 
 
 def estimateText(estimate) -> str:

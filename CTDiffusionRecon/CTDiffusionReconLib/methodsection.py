@@ -1,6 +1,5 @@
 """The method part of the panel: which method, what it is, its prior and its parameters."""
 
-import json
 from pathlib import Path
 
 import qt
@@ -11,7 +10,8 @@ from . import settings
 from .catalogue import find_priors
 from .methodpanel import MethodPanel
 from .methodtext import explanation_html
-from .panelrequest import method_parameters
+from .panelrequest import method_parameters, with_parameters
+from .presetbox import PresetBox
 from .rows import showRow
 
 # The kind of prior that a method needs where its catalogue entry says nothing.
@@ -34,14 +34,13 @@ class MethodSection:
         self._engine = engine
         self._packs = []
         self._priorNames = []
-        self._presets = []
         self._updating = False
         self.panel = MethodPanel(ui.parametersWidget, self._onParametersEdited)
+        self._presets = PresetBox(ui.presetComboBox, self._onParametersEdited)
         for method in methods:
             ui.methodComboBox.addItem(method["title"])
         ui.methodComboBox.connect("currentIndexChanged(int)", self._onMethodChosen)
         ui.priorComboBox.connect("currentIndexChanged(int)", self._onPriorChosen)
-        ui.presetComboBox.connect("currentIndexChanged(int)", self._onPresetChosen)
         ui.explainButton.connect("toggled(bool)", lambda *unused: self.update())
         ui.defaultsButton.connect("clicked(bool)", self._onDefaults)
         ui.priorFolderButton.connect("clicked(bool)", self._onPriorFolder)
@@ -96,7 +95,7 @@ class MethodSection:
             ui.methodExplanationLabel.text = explanation_html(method)
             values = method_parameters(self.parameters.methodParameters, method["name"])
             self.panel.show(method, values)
-            self._showPresets(values)
+            showRow(ui, "presetComboBox", self._presets.show(method, values))
             self._showPrior()
         finally:
             self._updating = False
@@ -117,22 +116,6 @@ class MethodSection:
                 method=method["title"], kind=kindText(method.get("prior_kind") or IMAGE)
             )
         return ""
-
-    def _showPresets(self, values) -> None:
-        """Settings that the method brings along: its defaults, and for example those of its publication."""
-        presets = {_("Tuned defaults"): {}}
-        for name, preset in self.method.get("presets", {}).items():
-            presets[_("As published") if name == "published" else name] = preset
-        box = self.ui.presetComboBox
-        chosen = next((text for text, preset in presets.items() if preset == values), _("Own settings"))
-        texts = list(presets) if chosen in presets else [*presets, chosen]
-        if [box.itemText(row) for row in range(box.count)] != texts:
-            box.clear()
-            for text in texts:
-                box.addItem(text)
-        box.currentIndex = texts.index(chosen)
-        self._presets = list(presets.values())
-        showRow(self.ui, "presetComboBox", len(texts) > 1)
 
     def _showPrior(self) -> None:
         known, chosen, box = self.priors, self.parameters.prior, self.ui.priorComboBox
@@ -162,10 +145,6 @@ class MethodSection:
         finally:
             parameters.EndModify(modified)
 
-    def _onPresetChosen(self, index) -> None:
-        if not self._updating and 0 <= index < len(self._presets):
-            self._onParametersEdited(dict(self._presets[index]))
-
     def _onPriorChosen(self, index) -> None:
         if not self._updating and self.parameters is not None and 0 <= index < len(self._priorNames):
             self.parameters.prior = self._priorNames[index]
@@ -173,12 +152,8 @@ class MethodSection:
     def _onParametersEdited(self, values) -> None:
         if self.parameters is None or self.method is None:
             return
-        try:
-            everything = json.loads(self.parameters.methodParameters or "{}")
-        except ValueError:
-            everything = {}
-        everything[self.method["name"]] = values
-        self.parameters.methodParameters = json.dumps({k: v for k, v in everything.items() if v}, sort_keys=True)
+        text = self.parameters.methodParameters
+        self.parameters.methodParameters = with_parameters(text, self.method["name"], values)
 
     def _onDefaults(self, *unused) -> None:
         self._onParametersEdited({})

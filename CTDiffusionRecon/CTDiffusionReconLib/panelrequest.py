@@ -59,6 +59,16 @@ def method_parameters(text: str, method: str) -> dict[str, Any]:
     return dict(values) if isinstance(values, dict) else {}
 
 
+def with_parameters(text: str, method: str, values: dict[str, Any]) -> str:
+    """The JSON text with other values for one method; methods without any are left out."""
+    try:
+        everything = json.loads(text or "{}")
+    except ValueError:
+        everything = {}
+    everything = {**everything, method: values} if isinstance(everything, dict) else {method: values}
+    return json.dumps({k: v for k, v in everything.items() if v}, sort_keys=True)
+
+
 def scan_of(parameters: Any) -> dict[str, Any]:
     """Geometry and view set, as arguments of a request."""
     beam, views = parameters.beam.value, parameters.viewSet.value

@@ -83,8 +83,8 @@ class CTDiffusionReconParameterNode:
     """Everything the panel asks for, saved with the scene. What belongs to the computer (device, folder of priors)
     is a setting of the application instead, see `settings`.
 
-    Lengths are mm, angles degrees. `methodParameters` is JSON: {method: {parameter: value}}, only what differs from
-    the method's own defaults.
+    Lengths are mm, angles degrees. `methodParameters` and `thinParameters` are JSON: {method: {parameter: value}},
+    only what differs from the method's own defaults. `thinFactor` 1 is automatic.
     """
 
     inputKind: InputKind = InputKind.VOLUME
@@ -125,6 +125,11 @@ class CTDiffusionReconParameterNode:
     methodParameters: str = "{}"
     prior: str = ""
     outputVolume: vtkMRMLScalarVolumeNode
+
+    thickVolume: vtkMRMLScalarVolumeNode
+    thinMethod: str = "zsr"
+    thinFactor: Annotated[int, WithinRange(1, 8)] = 1
+    thinParameters: str = "{}"
 
     resultVolume: vtkMRMLScalarVolumeNode
     regionSegmentation: vtkMRMLSegmentationNode

@@ -7,7 +7,7 @@ from .jobpanel import durationText
 from .provenance import PREFIX
 from .regions import metricsInRegion
 
-METHOD_ATTRIBUTE = PREFIX + "Method"
+METHOD_ATTRIBUTE, VIEWS_ATTRIBUTE = PREFIX + "Method", PREFIX + "Views"
 
 
 class ResultsPanel:
@@ -67,12 +67,14 @@ class ResultsPanel:
         text = resultText(result)
         ui.resultLabel.text = text
         ui.resultLabel.setVisible(bool(text))
+        # Thin slices have neither projections nor a reference: their input has thick ones.
+        reconstructed = result is not None and result.GetAttribute(VIEWS_ATTRIBUTE) is not None
         for name in ("sinogramButton", "residualButton"):
-            getattr(ui, name).enabled = result is not None
+            getattr(ui, name).enabled = reconstructed
         ui.tableButton.enabled = self.logic.reconstruction.table.node() is not None
         self._showSegments()
         region = parameters.regionROI is not None or (parameters.regionSegmentation is not None and self._segments)
-        ui.measureButton.enabled = result is not None and bool(region)
+        ui.measureButton.enabled = reconstructed and bool(region)
         ui.regionLabel.setVisible(bool(ui.regionLabel.text))
 
     def _showSegments(self) -> None:
