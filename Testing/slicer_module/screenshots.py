@@ -17,7 +17,8 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 WIDTH = 480
 VIEWS = {"comparison": (1280, 400), "profile": (1280, 720)}
-NAMES = ("panel-empty", "panel-ready", "panel-running", "panel-done", "panel-error", "comparison", "profile")
+PANELS = ("panel-empty", "panel-ready", "panel-running", "panel-done", "panel-error", "panel-thin")
+NAMES = (*PANELS, "comparison", "profile")
 METHODS = ("fbp", "tv", "dds")
 
 
@@ -61,6 +62,9 @@ def take(session: Any, panel: Any, folder: Path, choose: Callable[[Any, str], No
     panel.comparePanel.check([sample, *results])
     picture("panel-done")
     compare(session, panel, folder, sample)
+    only(panel, "thinCollapsibleButton")
+    panel._parameterNode.thickVolume = sample
+    picture("panel-thin")
     fail()
     only(panel, "inputCollapsibleButton", "methodCollapsibleButton", "jobsCollapsibleButton")
     driving.finish(session, driving.press_apply(panel), 600)
