@@ -32,6 +32,7 @@ SCANS: dict[str, tuple[str, float | tuple[float, float]]] = {
     "fan": ("fan", 360.0),
     "fan-curved": ("fan-curved", 360.0),
     "cone": ("cone", 360.0),
+    "fan, 0 to 100 degrees": ("fan", (0.0, 100.0)),
     "cone, 0 to 100 degrees": ("cone", (0.0, 100.0)),
 }
 CASE = ("volume", "scan", "views", "case", "seed", "method")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import gc
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from ctdiffusion.geometry import ConeBeam, Grid, equispaced
+from ctdiffusion.geometry import ConeBeam, Grid, ParallelBeam, equispaced, limited_angle
+from ctdiffusion.methods.image_sampling import SIGMA_LIMITED, SIGMA_START, SamplingParameters, first_level
 from ctdiffusion.methods.registry import Problem, methods
 from ctdiffusion.monitor import Monitor
 from ctdiffusion.noise import NoiseSource
@@ -54,6 +56,14 @@ def test_mean_of_samples_is_the_posterior_mean(name: str) -> None:
     # DDS replaces the posterior of x0 given x by its mean at every level, so its spread is too small, not too large.
     spread = float((samples / UNIT).var(0).mean() / covariance.diagonal().mean())
     assert 0.05 < spread < 1.1, f"variance is {spread:.2f} of the posterior's"
+
+
+def test_limited_angle_starts_from_more_noise() -> None:
+    """The FBP of a limited arc is no good start; a level that was asked for stays."""
+    sparse, limited = (ParallelBeam(angles, 9, 1.0) for angles in (equispaced(8, math.pi), limited_angle(30, 0.0, 1.7)))
+    assert first_level(SamplingParameters(), sparse) == SIGMA_START
+    assert first_level(SamplingParameters(), limited) == SIGMA_LIMITED > SIGMA_START
+    assert first_level(SamplingParameters(sigma_start=0.5), limited) == 0.5
 
 
 def test_inter_slice_noise_leaves_the_marginal_of_a_slice_alone() -> None:

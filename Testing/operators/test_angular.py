@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from ctdiffusion.geometry import FanBeam, ParallelBeam, equispaced, limited_angle
-from ctdiffusion.operators.angular import Aperture, coverage, ray_weights, share
+from ctdiffusion.operators.angular import Aperture, coverage, missing_directions, ray_weights, share
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,6 +54,28 @@ def test_missing_arc_across_zero() -> None:
     covered = coverage(tuple(math.radians(a) for a in [*range(0, 61), *range(269, 330)]))
     assert len(covered.arcs) == 2
     assert covered.steps.sum() == pytest.approx(math.radians(122), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("arc", "missing"), [((0.0, 100.0), 80.0), ((250.0, 100.0), 80.0), ((0.0, 150.0), 30.0), ((30.0, 200.0), 0.0)]
+)
+def test_directions_that_no_view_has(arc: tuple[float, float], missing: float) -> None:
+    angles = limited_angle(101, *(math.radians(a) for a in arc))
+    step = arc[1] / 100
+    found = math.degrees(missing_directions(ParallelBeam(angles, 9, 1.0)))
+    assert found == pytest.approx(max(0.0, missing - step), abs=1e-6)
+
+
+@pytest.mark.parametrize("views", [5, 8, 30, 31])
+@pytest.mark.parametrize("turn", [math.pi, 2 * math.pi])
+def test_few_views_leave_no_direction_out(views: int, turn: float) -> None:
+    assert missing_directions(FanBeam(equispaced(views, turn), 100.0, 200.0, 9, 1.0)) == 0.0
+
+
+def test_the_same_hundred_degrees_from_both_sides_leave_the_others_out() -> None:
+    arc = np.arange(0.0, 100.5, 2.0)
+    angles = tuple(np.radians([*arc, *(arc + 180.0)]).tolist())
+    assert math.degrees(missing_directions(FanBeam(angles, 100.0, 200.0, 9, 1.0))) == pytest.approx(78.0)
 
 
 def test_opposite_parallel_views_share_their_lines() -> None:

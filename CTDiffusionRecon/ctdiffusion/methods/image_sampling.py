@@ -14,7 +14,8 @@ from typing import cast
 from torch import Tensor
 from torch.nn import functional
 
-from ..geometry import Grid
+from ..geometry import Geometry, Grid
+from ..operators.angular import missing_directions
 from ..operators.factory import make_operator
 from ..parameters import parameter
 from ..priors.kinds import IMAGE, kind_of
@@ -32,6 +33,11 @@ from .registry import Problem
 PRIOR_PIXEL = 1.5
 # Finer pixels than this are sampled there by default: at 0.8 mm it was better and faster (docs/quality.md).
 FINE_PIXEL = 1.0
+# Noise on the starting FBP: with a missing arc that image is no start but a lie, and most of it must go
+# (docs/quality-image-domain.md).
+SIGMA_START = 0.3
+SIGMA_LIMITED = 3.0
+LIMITED_DEG = 20
 
 
 @dataclass(frozen=True)
@@ -47,8 +53,12 @@ class SamplingParameters:
     """Parameters of every image-domain sampler. Noise levels are in the prior's range; 1 is its HU window's width."""
 
     steps: int = parameter(40, "Noise levels; each costs one network evaluation per slice.", low=1, high=1000)
-    sigma_start: float = parameter(
-        0.3, "Noise added to the starting FBP. Higher forgets more of its streaks.", low=0.01, high=5.0
+    sigma_start: float | None = parameter(
+        None,
+        f"Noise added to the starting FBP. Higher forgets more of its streaks. Automatic: {SIGMA_START}, and "
+        f"{SIGMA_LIMITED} where the views leave out more than {LIMITED_DEG} degrees.",
+        low=0.01,
+        high=5.0,
     )
     sigma_end: float = parameter(0.01, "Last noise level.", low=0.002, high=1.0)
     transition: str = parameter(
@@ -175,6 +185,13 @@ def conjugate_gradients(parameters: GradientParameters) -> Callable[[Problem, Pr
     return prepare
 
 
+def first_level(parameters: SamplingParameters, geometry: Geometry) -> float:
+    """The first noise level: the one asked for, or the one that suits the angles of `geometry`."""
+    if parameters.sigma_start is not None:
+        return parameters.sigma_start
+    return SIGMA_LIMITED if missing_directions(geometry) > math.radians(LIMITED_DEG) else SIGMA_START
+
+
 def image_prior(problem: Problem) -> Prior:
     """The problem's prior, if it is one of CT images.
 
@@ -215,7 +232,7 @@ def _sampled(
     denoise = slices(prior, spacing)
     x0 = sample(
         start,
-        geometric(parameters.sigma_start, parameters.sigma_end, parameters.steps),
+        geometric(first_level(parameters, problem.projections.geometry), parameters.sigma_end, parameters.steps),
         denoise,
         lambda x0, sigma: to_prior(agreement.agree(to_mu(x0), sigma)),
         transition_named(parameters.transition, parameters.eta),

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry import FULL_TURN, ConeBeam, FanBeam, ParallelBeam
+from ..geometry import FULL_TURN, ConeBeam, FanBeam, Geometry, ParallelBeam
 
 Array = NDArray[np.float64]
 
@@ -69,6 +69,16 @@ def coverage(angles: tuple[float, ...], period: float = FULL_TURN) -> Coverage:
     steps = np.empty(len(angles))
     steps[order] = share[group]
     return Coverage(period, steps, _arcs(position, gap, missing, usual))
+
+
+def missing_directions(geometry: Geometry) -> float:
+    """Angle in radians, of half a turn, from which no view was taken; 0 for sparse views without a missing arc.
+
+    A parallel beam's lines of one direction are seen from either end, so view angles count modulo pi. For fan and cone
+    beams that is the direction of the central ray.
+    """
+    covered = coverage(geometry.angles, math.pi)
+    return max(0.0, math.pi - sum(length for _, length in covered.arcs)) if covered.arcs else 0.0
 
 
 def _arcs(position: Array, gap: Array, missing: NDArray[np.bool_], usual: float) -> tuple[tuple[float, float], ...]:
