@@ -15,7 +15,7 @@ from torch import Tensor
 from ..parameters import parameter
 from ..priors.prior import Prior
 from ..samplers.nullspace import NullSpaceConsistency
-from .image_sampling import Agreement, SamplingParameters, reconstruct
+from .image_sampling import LIMITED_ANGLE, Agreement, SamplingParameters, reconstruct
 from .registry import Method, Problem, register
 
 
@@ -48,6 +48,7 @@ DDNM = register(
         run=run,
         needs_prior=True,
         presets={
+            **LIMITED_ANGLE,
             "iscs": {"noise_policy": "inter-slice"},
             "published": {
                 "steps": 30, "sigma_start": 5.0, "transition": "renew", "sirt_iterations": 100, "weighted": False,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .image_sampling import GradientParameters, conjugate_gradients, reconstruct
+from .image_sampling import LIMITED_ANGLE, GradientParameters, conjugate_gradients, reconstruct
 from .registry import Method, Problem, register
 
 
@@ -30,9 +30,10 @@ DDS = register(
         run=run,
         needs_prior=True,
         presets={
+            **LIMITED_ANGLE,
             "published": {
                 "steps": 50, "sigma_start": 5.0, "cg_iterations": 5, "weighted": False, "final_cg": 0, "grid": "input"
-            }
+            },
         },
     )
 )

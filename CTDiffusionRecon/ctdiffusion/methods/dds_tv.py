@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ..parameters import parameter
-from .image_sampling import GradientParameters, conjugate_gradients, reconstruct
+from .image_sampling import LIMITED_ANGLE, GradientParameters, conjugate_gradients, reconstruct
 from .registry import Method, Problem, register
 
 
@@ -43,6 +43,6 @@ DDS_TV = register(
         parameters=DDSTVParameters,
         run=run,
         needs_prior=True,
-        presets={"iscs": {"noise_policy": "inter-slice"}},
+        presets={**LIMITED_ANGLE, "iscs": {"noise_policy": "inter-slice"}},
     )
 )

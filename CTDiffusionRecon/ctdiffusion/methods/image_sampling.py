@@ -38,6 +38,8 @@ FINE_PIXEL = 1.0
 SIGMA_START = 0.3
 SIGMA_LIMITED = 3.0
 LIMITED_DEG = 20
+# Preset of the slice-wise systems for such scans: the way from there down takes more levels.
+LIMITED_ANGLE = {"limited-angle": {"steps": 80}}
 
 
 @dataclass(frozen=True)

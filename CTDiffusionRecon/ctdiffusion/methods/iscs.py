@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..parameters import parameter
 from ..samplers.noise_policy import POLICIES
-from .image_sampling import GradientParameters, conjugate_gradients, reconstruct
+from .image_sampling import LIMITED_ANGLE, GradientParameters, conjugate_gradients, reconstruct
 from .registry import Method, Problem, register
 
 
@@ -47,10 +47,11 @@ ISCS = register(
         run=run,
         needs_prior=True,
         presets={
+            **LIMITED_ANGLE,
             "published": {
                 "steps": 30, "sigma_start": 5.0, "transition": "renew", "noise_length": 0, "weighted": False,
                 "final_cg": 0, "grid": "input"
-            }
+            },
         },
     )
 )
