@@ -50,8 +50,8 @@ class SinogramParameters(AgreementParameters):
         high=1000.0,
     )
 
-    steps: int = parameter(40, "Noise levels.", low=1, high=2000)
-    sigma_start: float = parameter(0.02, "First noise level. Higher forgets more of the start.", low=0.0005, high=1.0)
+    steps: int = parameter(80, "Noise levels.", low=1, high=2000)
+    sigma_start: float = parameter(0.06, "First noise level. Higher forgets more of the start.", low=0.0005, high=1.0)
     sigma_end: float = parameter(0.001, "Last noise level.", low=0.0005, high=1.0)
     rule: str = parameter(
         "renew",
