@@ -104,6 +104,40 @@ def test_the_rows_lie_where_they_were_measured_whatever_their_order() -> None:
         assert math.isclose(math.cos(difference), 1.0, abs_tol=1e-9)
 
 
+@pytest.mark.parametrize(
+    "degrees",
+    [
+        [15.0 * k for k in range(12)],
+        [-15.0 * k for k in range(12)],
+        [24.0 * k for k in range(15)],
+        [15.0 * k + 180.0 * (k % 2) for k in range(12)],
+        [10.0 + 15.0 * ((7 * k) % 24) for k in range(24)],
+    ],
+    ids=["ascending", "descending", "odd full turn", "sides in turn", "mixed full turn"],
+)
+def test_rows_of_parallel_beams_are_what_the_full_turn_sees(degrees: list[float]) -> None:
+    given = problem(default_geometry("parallel", tuple(math.radians(a) for a in degrees), GRID))
+    turn = Turn.of(given, given.prior)
+    x = 0.02 * torch.rand((2, 24, 24), generator=torch.Generator().manual_seed(0))
+    seen = turn.operator.forward(x)[:, :: turn.stride]
+    assert torch.allclose(turn.rows(given.projections.data), seen, atol=1e-4 * float(seen.max()))
+
+
+def test_stages_that_would_only_see_measured_rows_are_left_out() -> None:
+    """From 60 of 360 views on every row of the sparse-view model is a measured one."""
+    calls: dict[int, list[int]] = {}
+
+    class Counting(Noise):
+        def forward(self, x: Tensor, sigma: Tensor, label: Tensor, log_spacing: Tensor) -> Tensor:
+            calls.setdefault(views, []).append(int(label[0]))
+            assert float(log_spacing[0]) == 0.0, "sinograms are shown without a pixel size, as in training"
+            return torch.rand_like(x)
+
+    for views in (30, 60):
+        completed("msdiff", problem(fan(views), Prior(SINOGRAMS, Counting())))
+    assert calls == {30: [1, 0, 1, 0], 60: [0, 0]}
+
+
 def test_a_full_scan_comes_back_as_its_own_fbp() -> None:
     given = problem(fan(360))
     method = method_named("msdiff")

@@ -126,3 +126,42 @@ def test_one_predictor_step_against_its_formula() -> None:
     z = NoiseSource(0).normal(0, (1, 8, 4))
     expected = ratio * x + (1 - ratio) * estimate + math.sqrt(0.16 - 0.01) * z
     assert torch.allclose(seen[0], expected, atol=1e-6)
+
+
+def test_the_second_look_at_the_high_bands_has_the_noise_of_its_level() -> None:
+    inputs: list[float] = []
+
+    class Spy(SinogramPrior):
+        def predict_stacks(self, x: Tensor, label: int, sigma: float, spacing: float) -> Tensor:
+            inputs.append(float(x.std()))
+            return super().predict_stacks(x, label, sigma, spacing)
+
+    prior = Spy(torch.full((1, 1, 1), 0.4), 0.01)
+    start = torch.full((1, 64, 32), 0.4)
+    stages = [Stage(0, (slice(None),)), Stage(0, (slice(None),), high=True)]
+    sample_sinogram(
+        start, lambda v: v, prior, stages, Levels([0.1, 0.05], "renew"), NoiseSource(0), Monitor(), lambda v: v
+    )
+    assert inputs == pytest.approx([0.1, 0.1, 0.05, 0.05], rel=0.1)
+
+
+def test_subsets_that_are_alike_are_denoised_at_once() -> None:
+    sizes: list[int] = []
+
+    class Spy(SinogramPrior):
+        def predict_stacks(self, x: Tensor, label: int, sigma: float, spacing: float) -> Tensor:
+            sizes.append(x.shape[0])
+            return super().predict_stacks(x, label, sigma, spacing)
+
+    prior = Spy(torch.full((1, 1, 1), 0.4), 0.3)
+    x = torch.randn(2, 24, 8, generator=torch.Generator().manual_seed(0))
+    levels = Levels([0.2], "predictor")
+    together, apart = (
+        sample_sinogram(x, lambda v: v, prior, stages, levels, NoiseSource(0), Monitor(), lambda v: v)
+        for stages in (
+            [Stage(1, tuple(slice(k, None, 6) for k in range(6)))],
+            [Stage(1, (slice(k, None, 6),)) for k in range(6)],
+        )
+    )
+    assert sizes == [12, *[2] * 6]
+    assert torch.equal(together, apart)

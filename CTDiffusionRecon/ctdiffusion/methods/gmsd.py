@@ -13,7 +13,7 @@ from .registry import Method, Problem, register
 from .sinogram_sampling import PUBLISHED, SinogramParameters, every_row, reconstruct
 
 
-def stages(views: int, stride: int) -> list[Stage]:
+def stages(views: int, stride: int, wanted: int) -> list[Stage]:
     """The full-view model."""
     return [every_row()]
 
@@ -34,7 +34,8 @@ GMSD = register(
         needs_prior=True,
         prior_kind="sinogram",
         default_prior="sinogram-360",
-        presets={"published": PUBLISHED},
+        # The first 750 of 2000 levels, scaled as MSDiff's last 1450 from 0.2 on and cut at the prior's highest.
+        presets={"published": {**PUBLISHED, "steps": 750, "sigma_start": 1.0, "sigma_end": 0.07}},
         evaluations=1.0,
     )
 )

@@ -13,9 +13,9 @@ from .registry import Method, Problem, register
 from .sinogram_sampling import PUBLISHED, SinogramParameters, every_row, reconstruct, subset
 
 
-def stages(views: int, stride: int) -> list[Stage]:
+def stages(views: int, stride: int, wanted: int) -> list[Stage]:
     """The sparse-view model on all ordered subsets, then the full-view model."""
-    return [subset(views, stride, all_offsets=True), every_row()]
+    return [subset(views, stride, wanted, all_offsets=True), every_row()]
 
 
 def run(problem: Problem, parameters: SinogramParameters) -> Tensor:

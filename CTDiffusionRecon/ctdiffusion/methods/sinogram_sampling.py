@@ -9,7 +9,7 @@ multiple of the measured view count nearest to the prior's: every measured row i
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -30,6 +30,8 @@ from .registry import Problem
 
 # `subset_input` of a prior's scan: its sparse-view model sees its rows in a sinogram of zeros.
 ZERO_FILLED = "zero-filled"
+# Stride of the sparse-view model's rows where a prior does not say it; MSDiff's.
+SUBSET = 6
 # How far the full turn may be from the prior's view count.
 STRETCH = 0.12
 
@@ -73,7 +75,7 @@ class SinogramParameters(AgreementParameters):
     )
 
 
-# The released settings: 1450 levels of the deterministic predictor and corrector.
+# The released settings of MSDiff and SWORD: the last 1450 of 2000 levels, deterministic predictor and corrector.
 PUBLISHED = {
     "steps": 1450, "sigma_start": 0.2, "sigma_end": 0.0005, "rule": "predictor", "corrector": 1, "start": "linear",
     "final_cg": 0,
@@ -85,7 +87,8 @@ class Turn:
     """A measurement laid on a full turn.
 
     Attributes:
-        order: the measured views by angle.
+        order: the measured views by direction.
+        flipped: for each of them whether it was taken from the other end of its lines, half a turn away.
         stride: rows of the full turn from one measured row to the next.
         views: rows of the full turn.
         operator: projector of the full turn.
@@ -93,6 +96,7 @@ class Turn:
     """
 
     order: tuple[int, ...]
+    flipped: tuple[bool, ...]
     stride: int
     views: int
     operator: LinearOperator
@@ -130,31 +134,48 @@ class Turn:
         for text in warnings:
             problem.monitor.warn(text)
         mirrored = isinstance(geometry, ParallelBeam) and geometry.views != count
-        period = math.pi if mirrored else FULL_TURN
-        order = sorted(range(geometry.views), key=lambda k: (geometry.angles[k] - geometry.angles[0]) % period)
+        order, flipped = _by_direction(geometry.angles, mirrored)
         angles = equispaced(count * stride, start=geometry.angles[0])
         # Only its FBP is used: no matrix has to be stored.
         device = problem.projections.data.device
         operator = make_operator(replace(geometry, angles=angles), problem.grid, device, memory_limit=0)
-        return Turn(tuple(order), stride, count * stride, operator, mirrored)
+        return Turn(order, flipped, stride, count * stride, operator, mirrored)
 
     def rows(self, data: Tensor) -> Tensor:
         """The measured rows of the turn, in order, `[slice, measured row, column]`."""
         rows = data[:, list(self.order)]
+        for row, flipped in enumerate(self.flipped):
+            if flipped:
+                rows[:, row] = rows[:, row].flip(1)
         return torch.cat([rows, rows.flip(2)], dim=1) if self.mirrored else rows
+
+
+def _by_direction(angles: Sequence[float], half_turn: bool) -> tuple[tuple[int, ...], tuple[bool, ...]]:
+    """The views in the order of the turn, from the first one on, and which of them look from the other side.
+
+    Parallel beams of half a turn may come from anywhere: a view half a turn away is the same lines, read backwards.
+    """
+    place = []
+    for view, angle in enumerate(angles):
+        on = (angle - angles[0]) % FULL_TURN
+        halves = math.floor(on / math.pi + 1e-9) if half_turn else 0
+        place.append((on - halves * math.pi, view, halves == 1))
+    place.sort()
+    return tuple(view for _, view, _ in place), tuple(flipped for _, _, flipped in place)
 
 
 def fill_in(
     problem: Problem,
     parameters: SinogramParameters,
-    stages: Callable[[int, int], list[Stage]],
+    stages: Callable[[int, int, int], list[Stage]],
 ) -> tuple[Turn, Tensor]:
     """The full turn and its line integrals `[slice, view, column]`, the measured rows as they were measured.
 
     Args:
         problem: the measurement and the prior.
         parameters: the sampler's.
-        stages: (rows of the turn, stride of the measured rows) -> what acts at each level.
+        stages: (rows of the turn, stride of the measured rows, stride of the subset that the prior's sparse-view model
+            was trained on) -> what acts at each level.
 
     Raises:
         ValueError: no prior, or one for another scan.
@@ -179,11 +200,14 @@ def fill_in(
         geometric(parameters.sigma_start, parameters.sigma_end, parameters.steps),
         parameters.rule, parameters.noisy, parameters.corrector, parameters.snr, parameters.eta,
     )  # fmt: skip
+    chosen = shown_as_trained(stages(turn.views, turn.stride, int(prior.info.scan.get("subset", SUBSET))), prior)
+    # A stage whose rows are all measured would change nothing.
+    chosen = [stage for stage in chosen if not all(_measured(rows, turn.stride) for rows in stage.rows)]
     x = sample_sinogram(
         measured(start),
         measured,
         prior,
-        shown_as_trained(stages(turn.views, turn.stride), prior),
+        chosen,
         levels,
         problem.noise,
         problem.monitor,
@@ -198,7 +222,7 @@ def fill_in(
 def reconstruct(
     problem: Problem,
     parameters: SinogramParameters,
-    stages: Callable[[int, int], list[Stage]],
+    stages: Callable[[int, int, int], list[Stage]],
 ) -> Tensor:
     """FBP in 1/mm of the sinogram that `fill_in` completes, brought back to the measured views."""
     turn, full = fill_in(problem, parameters, stages)
@@ -224,12 +248,16 @@ def shown_as_trained(stages: list[Stage], prior: Prior) -> list[Stage]:
     return [replace(stage, among_zeros=zeros and stage.label == 1) for stage in stages]
 
 
+def _measured(rows: slice, stride: int) -> bool:
+    return (rows.start or 0) % stride == 0 and (rows.step or 1) % stride == 0
+
+
 def every_row(high: bool = False) -> Stage:
     """The full-view model on all rows."""
     return Stage(0, (slice(None),), high)
 
 
-def subset(views: int, stride: int, wanted: int = 6, all_offsets: bool = False) -> Stage:
+def subset(views: int, stride: int, wanted: int = SUBSET, all_offsets: bool = False) -> Stage:
     """The sparse-view model on every k-th row, k the divisor of the turn nearest to `wanted`, the measured ones among
     them where k divides their stride; or on every offset of them."""
     k = min((d for d in range(1, views + 1) if views % d == 0), key=lambda d: (abs(math.log(d / wanted)), stride % d))

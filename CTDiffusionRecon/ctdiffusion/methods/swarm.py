@@ -14,9 +14,9 @@ from .registry import Method, Problem, register
 from .sinogram_sampling import PUBLISHED, SinogramParameters, every_row, reconstruct, subset
 
 
-def stages(views: int, stride: int) -> list[Stage]:
+def stages(views: int, stride: int, wanted: int) -> list[Stage]:
     """The sparse-view model, then the full-view model on all and on the high bands."""
-    return [subset(views, stride), every_row(), every_row(high=True)]
+    return [subset(views, stride, wanted), every_row(), every_row(high=True)]
 
 
 def run(problem: Problem, parameters: SinogramParameters) -> Tensor:

@@ -14,7 +14,7 @@ from .registry import Method, Problem, register
 from .sinogram_sampling import PUBLISHED, SinogramParameters, every_row, reconstruct
 
 
-def stages(views: int, stride: int) -> list[Stage]:
+def stages(views: int, stride: int, wanted: int) -> list[Stage]:
     """The full-view model on all bands, then on the high bands."""
     return [every_row(), every_row(high=True)]
 

@@ -134,7 +134,7 @@ class Prior:
             x: noisy stacks `[stack, channels, row, column]` in the prior's range; any size.
             label: index step between the slices of a stack.
             sigma: noise standard deviation in the prior's range, clipped to what the prior was trained on.
-            spacing: pixel size in mm, likewise.
+            spacing: pixel size in mm, likewise; of a sinogram 1, its step as it is.
 
         Raises:
             ValueError: stacks or a label that this prior was not trained on.
@@ -149,7 +149,8 @@ class Prior:
 
     def _in_batches(self, x: Tensor, label: int, sigma: float, spacing: float) -> Tensor:
         sigma = min(max(sigma, self.info.sigma_range[0]), self.info.sigma_range[1])
-        spacing = min(max(spacing, self.info.spacing_range[0]), self.info.spacing_range[1])
+        if self.info.domain == "image":
+            spacing = min(max(spacing, self.info.spacing_range[0]), self.info.spacing_range[1])
         out = torch.empty(x.shape, device=x.device)
         start = 0
         while start < x.shape[0]:

@@ -1,7 +1,8 @@
 """Sampling in the sinogram domain: measured views stay what they are, a score prior fills in the ones between.
 
-One loop for GMSD, MSDiff and their relatives: at every noise level one or more stages act in turn, each with its label
-of the prior on its rows of the sinogram, and after each the measured rows are put back, bit for bit.
+One loop for GMSD, MSDiff and their relatives: at every noise level one or more stages act, each with its label of the
+prior on its rows of the sinogram. The predictor walks them in turn and puts the measured rows back after each, as
+published; `renew` averages their estimates and does so once per level. The rows are put back bit for bit.
 
 Sources: MSDiff, arXiv:2405.05814, algorithm 1; predictor and corrector: Song et al. 2021 (arXiv:2011.13456),
 algorithms 2 and 4; for `renew`: Wang et al. 2023 (arXiv:2212.00490), eq. 13 with A+ = replacement.
@@ -27,6 +28,8 @@ MULTIPLE = 16
 PREVIEWS = 4
 # Numbers of noise steps that one level may take.
 DRAWS = 64
+# Where the noise of second looks begins; no sampler has as many levels.
+SECOND_LOOK = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def sample_sinogram(
         start: full sinograms `[slice, view, column]` in the prior's range, the measured rows in place.
         measured: puts the measured rows into a sinogram.
         prior: of sinograms.
-        stages: what acts at each level, in turn.
+        stages: what acts at each level.
         levels: the noise levels and how they are walked.
         noise: depends on (seed, absolute slice, step) alone.
         preview: sinogram -> attenuation volume for display.
@@ -120,14 +123,18 @@ def _renew(
 ) -> Tensor:  # fmt: skip
     """The mean of the stages' estimates with the measured rows put back, and noise of the next level on everything."""
     total, count = torch.zeros_like(x), torch.zeros(x.shape[1], 1, device=x.device)
-    base = None
-    for stage in stages:
-        estimate = _estimate(x if base is None or not stage.high else base, sigma, stage, prior, monitor)
+    base = x
+    for position, stage in enumerate(stages):
+        if stage.high and position:
+            # The estimate before, with the noise that the network expects here: another look at its high bands.
+            noisy = measured(base) + sigma * noise.normal(SECOND_LOOK + index, _shape(x), x.device)
+            estimate = _confined(_estimate(noisy, sigma, stage, prior, monitor), base, stage)
+        else:
+            estimate = _confined(_estimate(x, sigma, stage, prior, monitor), x, stage)
         base = estimate
         for rows in stage.rows:
             total[:, rows] += estimate[:, rows]
             count[rows] += 1.0
-    # Rows that no stage touched keep the last estimate of all rows.
     x0 = measured(torch.where(count > 0, total / count.clamp(min=1.0), x))
     if not after:
         return x0
@@ -145,14 +152,14 @@ def _predict(
     draw = index * DRAWS
     kept = (after / sigma) ** 2
     for stage in stages:
-        estimate = _estimate(x, sigma, stage, prior, monitor)
+        estimate = _confined(_estimate(x, sigma, stage, prior, monitor), x, stage)
         moved = kept * x + (1.0 - kept) * estimate
         if levels.noisy and after:
             moved = moved + math.sqrt(sigma**2 - after**2) * noise.normal(draw, _shape(x), x.device)
         x = measured(_on_rows(x, moved, stage))
         draw += 1
         for _ in range(levels.corrector if after else 0):
-            score = (_estimate(x, after, stage, prior, monitor) - x) / after**2
+            score = (_confined(_estimate(x, after, stage, prior, monitor), x, stage) - x) / after**2
             z = noise.normal(draw, _shape(x), x.device)
             draw += 1
             # Langevin: eps = 2 (snr |z| / |s|)^2, slice by slice and on the stage's own rows.
@@ -173,18 +180,32 @@ def _on_rows(x: Tensor, moved: Tensor, stage: Stage) -> Tensor:
     return out
 
 
+def _confined(estimate: Tensor, kept: Tensor, stage: Stage) -> Tensor:
+    """The estimate, or for a stage of the high bands `kept` with the high bands of the estimate."""
+    return kept + high_bands(estimate - kept) if stage.high else estimate
+
+
 def _estimate(x: Tensor, sigma: float, stage: Stage, prior: Prior, monitor: Monitor) -> Tensor:
     """The prior's estimate on the stage's rows; the other rows as they are."""
     out = x.clone()
     with monitor.timed("network"):
-        for rows in stage.rows:
-            if stage.among_zeros:
+        if stage.among_zeros:
+            for rows in stage.rows:
                 shown = torch.zeros_like(x)
                 shown[:, rows] = x[:, rows]
                 out[:, rows] = denoise_wrapped(prior, shown, sigma, stage.label)[:, rows]
-            else:
-                out[:, rows] = denoise_wrapped(prior, x[:, rows], sigma, stage.label)
-    return x + high_bands(out - x) if stage.high else out
+            return out
+        groups = [x[:, rows] for rows in stage.rows]
+        # The prior takes its batches from what it is given: all groups of rows at once, if they are alike.
+        alike = len({group.shape[1] for group in groups}) == 1
+        estimates = (
+            denoise_wrapped(prior, torch.cat(groups), sigma, stage.label).chunk(len(groups))
+            if alike
+            else [denoise_wrapped(prior, group, sigma, stage.label) for group in groups]
+        )
+        for rows, estimate in zip(stage.rows, estimates, strict=True):
+            out[:, rows] = estimate
+    return out
 
 
 def denoise_wrapped(prior: Prior, x: Tensor, sigma: float, label: int) -> Tensor:
