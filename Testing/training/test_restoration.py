@@ -12,7 +12,7 @@ import torch
 from ctdiffusion.operators.factory import make_operator
 from ctdiffusion.priors.cold_unet import ColdUNet, from_triplets
 from ctdiffusion.priors.pack import build_network
-from ctdiffusion.training import restoration
+from ctdiffusion.training import loop, restoration
 from ctdiffusion.training.cache import CachedVolume
 from ctdiffusion.training.degradations import (
     BEAMS,
@@ -126,7 +126,7 @@ def test_no_gradient_runs_through_the_averaged_estimate(store: Degradations) -> 
     x = WINDOW.normalise(torch.from_numpy(store.degraded[0, :2].astype(np.float32) / 4.0))
     for level in (0, 2):
         assert not step.composed(made, average, x, level, 0, np.random.default_rng(0))[0].requires_grad
-    step(made, average, torch.Generator().manual_seed(1)).backward()
+    step(made, made, average, torch.Generator().manual_seed(1)).backward()
     assert all(value.grad is None for value in average.values())
     assert any(float(value.grad.abs().max()) > 0 for value in made.parameters() if value.grad is not None)
 
@@ -135,8 +135,80 @@ def test_a_composite_loss_repeats_with_its_generator(store: Degradations) -> Non
     step, made = composite(store), network()
     average = made.state_dict()
     with torch.no_grad():
-        first, second, other = (float(step(made, average, torch.Generator().manual_seed(seed))) for seed in (5, 5, 6))
+        first, second, other = (
+            float(step(made, made, average, torch.Generator().manual_seed(seed))) for seed in (5, 5, 6)
+        )
     assert first == second != other
+
+
+class Wrapper(nn.Module):
+    """Stands for DistributedDataParallel: the network behind the name `module`, and a count of its forwards."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module, self.forwards = module, 0
+
+    def forward(self, x: Tensor, level: Tensor) -> Tensor:
+        self.forwards += 1
+        return self.module(x, level)
+
+
+def test_behind_a_wrapper_the_estimate_is_still_the_averaged_networks(store: Degradations) -> None:
+    step, made = composite(store), network()
+    average = {name: 1.3 * value for name, value in made.state_dict().items()}
+
+    def loss(model: nn.Module, state: dict[str, Tensor]) -> float:
+        with torch.no_grad():
+            return float(step(model, made, state, torch.Generator().manual_seed(5)))
+
+    wrapper = Wrapper(made)
+    assert loss(wrapper, average) == loss(made, average) != loss(made, made.state_dict())
+    assert wrapper.forwards == 1  # the trained forward, and that one alone
+    x = WINDOW.normalise(torch.from_numpy(store.degraded[2, :2].astype(np.float32) / 4.0))
+    with pytest.raises(RuntimeError, match="module"):
+        step.composed(wrapper, average, x, 2, 0, np.random.default_rng(0))
+
+
+def test_the_loop_hands_over_the_bare_network_with_the_average(
+    store: Degradations, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lesson, made = lesson_of(store, monkeypatch), network()
+    monkeypatch.setattr(loop, "_join_processes", lambda: (0, 2))
+    monkeypatch.setattr(loop, "DistributedDataParallel", Wrapper)
+    seen = []
+
+    def second(
+        model: nn.Module, network: nn.Module, average: dict[str, Tensor], generator: torch.Generator
+    ) -> Tensor:
+        seen.append((type(model), network is made, average.keys() == network.state_dict().keys()))
+        assert lesson.second is not None
+        return lesson.second(model, network, average, generator)
+
+    settings = LoopSettings(steps=2, batch=2, second_from=0.0)
+    train(made, lesson.dataset, lesson.loss, settings, tmp_path, report=lambda text: None, second=second)
+    assert seen == [(Wrapper, True, True)] * 2
+
+
+def test_a_level_without_parallel_scans_is_trained_on_the_reference_ones(tmp_path: Path) -> None:
+    # One volume of ten slices: the levels' rarer beam is drawn once each, and level 0 gets the diagnostic one.
+    entry = replace(volumes()[0][0], slices=10)
+    stack = np.concatenate([volumes()[0][1]] * 2)
+    views = (60, 40, 30, 18)
+    few = write_degradations([(entry, stack)], views, tmp_path, 32, seed=0, report=lambda text: None)
+    assert not (few.beam[0] == 1).any()
+    step = CompositeStep.of(few, WINDOW, views, 2, 0)
+    beam, chosen = step._slices(np.random.default_rng(0), 0, 1)
+    assert beam == 0 and (few.beam[0, chosen] == 0).all()
+    level = next(k for k in range(4) if (few.beam[k] == 1).any())
+    beam, chosen = step._slices(np.random.default_rng(0), level, 1)
+    assert beam == 1 and (few.beam[level, chosen] == 1).all()
+    made = network()
+    with torch.no_grad():
+        losses = [float(step(made, made, made.state_dict(), torch.Generator().manual_seed(k))) for k in range(12)]
+    assert all(math.isfinite(value) for value in losses)
+    other = replace(few, beam=np.where(np.arange(4)[:, None] == 1, 2, few.beam))
+    with pytest.raises(ValueError, match="data: no scan of 40 views with the reference or the parallel beam"):
+        CompositeStep.of(other, WINDOW, views, 2, 0)
 
 
 def lesson_of(store: Degradations, monkeypatch: pytest.MonkeyPatch):
@@ -160,10 +232,12 @@ def test_two_optimiser_steps_from_half_of_the_schedule_on(
         events.append("restore")
         return lesson.loss(network, batch, generator)
 
-    def second(network: nn.Module, average: dict[str, Tensor], generator: torch.Generator) -> Tensor:
+    def second(
+        model: nn.Module, network: nn.Module, average: dict[str, Tensor], generator: torch.Generator
+    ) -> Tensor:
         events.append("composite")
         assert lesson.second is not None
-        return lesson.second(network, average, generator)
+        return lesson.second(model, network, average, generator)
 
     settings = LoopSettings(steps=4, batch=2, second_from=0.5)
     train(network(), lesson.dataset, loss, settings, tmp_path, second=second)

@@ -22,8 +22,9 @@ from .log import TrainingLog
 
 Batch = dict[str, Tensor]
 LossFunction = Callable[[nn.Module, Batch, torch.Generator], Tensor]
-# (network, averaged state, generator) -> the loss of a second optimiser step.
-SecondLoss = Callable[[nn.Module, Mapping[str, Tensor], torch.Generator], Tensor]
+# (model, network, averaged state, generator) -> the loss of a second optimiser step. Gradients run through the model,
+# which is the network or wraps it for several processes; the averaged state is the network's.
+SecondLoss = Callable[[nn.Module, nn.Module, Mapping[str, Tensor], torch.Generator], Tensor]
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def train(
         _descend(network, optimiser, loss)
         if second is not None and progress >= settings.second_from:
             with torch.autocast("cuda", torch.bfloat16, enabled=device.type == "cuda"):
-                following = second(model, averager.state, generator)
+                following = second(model, network, averager.state, generator)
             _descend(network, optimiser, following)
         averager.update(network, step)
         step += 1

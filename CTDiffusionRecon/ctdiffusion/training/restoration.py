@@ -93,19 +93,34 @@ class CompositeStep:
 
     @staticmethod
     def of(store: Degradations, window: HUWindow, views: tuple[int, ...], images: int, crop: int) -> CompositeStep:
-        """Build the projectors of the two beams whose streaks scale with the pixel."""
+        """Build the projectors of the two beams whose streaks scale with the pixel.
+
+        Raises:
+            ValueError: a level that was scanned with neither of them.
+        """
+        for count in views:
+            if not any(_weights(store, count, beam).any() for beam in (0, 1)):
+                raise ValueError(f"data: no scan of {count} views with the reference or the parallel beam")
         grid = slice_grid(store.clean.shape[1], 1.0)
         scans = [(beam, level) for beam in (0, 1) for level in range(len(views))]
         operators = {(b, t): make_operator(scan_of(BEAMS[b], views[t], grid), grid) for b, t in scans}
         return CompositeStep(store, window, views, operators, images, crop)
 
-    def __call__(self, network: nn.Module, average: Mapping[str, Tensor], generator: Generator) -> Tensor:
-        """The loss of one composite step; `average` is the network's averaged state."""
+    def __call__(
+        self, model: nn.Module, network: nn.Module, average: Mapping[str, Tensor], generator: Generator
+    ) -> Tensor:
+        """The loss of one composite step.
+
+        Args:
+            model: what gradients run through: the network, or its wrapper for several processes.
+            network: the network itself, whose names `average` has.
+            average: the network's averaged state.
+            generator: of the draws.
+        """
         device = next(network.parameters()).device
         random = np.random.default_rng(int(torch.randint(2**31, (1,), generator=generator, device=device)))
         level = int(random.integers(len(self.views)))
-        beam = 0 if random.random() < 0.75 else 1
-        chosen = self._slices(random, level, beam)
+        beam, chosen = self._slices(random, level, 0 if random.random() < 0.75 else 1)
         row = self.store.views.index(self.views[level])
         degraded = np.stack([self.store.degraded[row, k] for k in chosen]).astype(np.float32) / PARTS
         clean = np.stack([self.store.clean[k] for k in chosen]).astype(np.float32)
@@ -118,7 +133,7 @@ class CompositeStep:
             x, target = x[part], target[part]
         levels = torch.full((len(chosen),), reached, device=device)
         batch = {"degraded": x[:, None], "clean": target[:, None], "level": levels}
-        return restoration_loss(network, batch)
+        return restoration_loss(model, batch)
 
     def composed(
         self, network: nn.Module, average: Mapping[str, Tensor], x: Tensor, level: int, beam: int,
@@ -127,7 +142,10 @@ class CompositeStep:
         """The next level's input with the error of the averaged network's estimate in it, and that level."""
         with torch.no_grad():
             levels = torch.full((x.shape[0],), level, device=x.device)
-            x0e: Tensor = functional_call(network, dict(average), (x[:, None], levels))[:, 0].float()
+            # Strict: names that are not the network's would leave its own weights in without a word. Constants that
+            # are no part of its state come from the network.
+            state = {**dict(network.named_buffers()), **average}
+            x0e: Tensor = functional_call(network, state, (x[:, None], levels), strict=True)[:, 0].float()
             if level == 0:
                 return x0e, 0
             after = int(random.integers(level))
@@ -135,7 +153,19 @@ class CompositeStep:
             change = degraded_hu(self.operators[beam, after], hu) - degraded_hu(self.operators[beam, level], hu)
             return x + change / (self.window.high - self.window.low), after
 
-    def _slices(self, random: np.random.Generator, level: int, beam: int) -> NDArray[np.int64]:
-        row = self.store.views.index(self.views[level])
-        weight = np.where(self.store.beam[row] == beam, self.store.weight, 0.0)
-        return random.choice(len(weight), size=self.images, p=weight / weight.sum())
+    def _slices(self, random: np.random.Generator, level: int, beam: int) -> tuple[int, NDArray[np.int64]]:
+        """The beam and slices of the level scanned with it; the other beam where the level has no scan with this one.
+
+        Each volume and level has one of the rarer beams, so that few volumes leave levels without the parallel one.
+        """
+        weight = _weights(self.store, self.views[level], beam)
+        if not weight.any():
+            beam = 1 - beam
+            weight = _weights(self.store, self.views[level], beam)
+        return beam, random.choice(len(weight), size=self.images, p=weight / weight.sum())
+
+
+def _weights(store: Degradations, views: int, beam: int) -> NDArray[np.float64]:
+    """How often to draw each slice among those whose scan of `views` was made with `beam`, not normalised."""
+    weight: NDArray[np.float64] = np.where(store.beam[store.views.index(views)] == beam, store.weight, 0.0)
+    return weight
