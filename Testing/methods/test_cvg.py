@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -120,6 +121,37 @@ def test_another_scan_is_refused(name: str, geometry, text: str) -> None:
     given = problem(geometry, Known(None), {"kinds": ["fan"], "views_per_turn": [18, 120]})
     with pytest.raises(ValueError, match=text):
         run(name, given)
+
+
+@pytest.mark.parametrize("name", ["cvg", "fbpconvnet"])
+@pytest.mark.parametrize("scan", [reference_fan, partial(default_geometry, "parallel")])
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"columns": 6, "column_spacing": 8.0}, "a detector column is 16 mm at the isocentre, 8 pixels, not about 1"),
+        ({"columns": 12}, "the detector sees a disc of radius 12.0 mm, the field of view needs 32.0 mm"),
+        ({"column_offset": 10.0}, "the detector is off the axis"),
+    ],
+)
+def test_another_detector_is_refused(name: str, scan, changes: dict, text: str) -> None:
+    # Lengths of `changes` in columns.
+    angles = equispaced(15, math.pi) if scan is not reference_fan else equispaced(30)
+    own = scan(angles, GRID)
+    lengths = {key: value * (own.column_spacing if key != "columns" else 1) for key, value in changes.items()}
+    given = problem(replace(own, **lengths), Known(None))
+    with pytest.raises(ValueError, match=r"^prior: small was trained for another scan: ") as error:
+        run(name, given)
+    assert text in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["cvg", "fbpconvnet"])
+def test_a_curved_detector_is_told(name: str) -> None:
+    given = problem(default_geometry("fan-curved", equispaced(30), GRID), Known(normalised(truth())))
+    told: list[str] = []
+    monitor = Monitor()
+    monitor.warn = told.append
+    run(name, replace(given, monitor=monitor))
+    assert told == ["prior small was trained on flat detectors, this one is curved"]
 
 
 def test_an_image_prior_is_refused() -> None:

@@ -174,6 +174,10 @@ def test_a_turn_off_the_priors_grid_is_told() -> None:
         (FanBeam(equispaced(30), 570.0, 1040.0, 60, 3.6), "the source is 289 pixels of 1.97 mm from the isocentre"),
         (replace(fan(30), curved=True), "the detector is curved"),
         (replace(fan(30), column_offset=3.0), "the detector is off the axis"),
+        (replace(fan(30), columns=12), "the detector sees a disc of radius 12.0 mm, the field of view needs 24.0 mm"),
+        (replace(fan(30), columns=6, column_spacing=32.0), "the source is 134 pixels of 16 mm from the isocentre"),
+        (replace(parallel(30), columns=6, column_spacing=16.0), "a detector column is 16 mm at the isocentre, 8 "),
+        (replace(parallel(30), column_offset=12.0), "the detector is off the axis"),
     ],
 )
 def test_another_scan_is_refused_by_what_differs(geometry, text: str) -> None:
@@ -201,9 +205,10 @@ def test_a_measured_scan_with_gaps_is_refused_by_what_differs(views: int) -> Non
     found = read_projections(shared("data/measured/htc2022_tb.json"))
     count = found.projections.geometry.views
     projections = found.projections.views([k * count // views for k in range(views)])
+    grid = Grid((1, 512, 512), (0.148, 0.148, 0.148))
     with pytest.raises(ValueError, match="turns was trained for another scan: the views are not equally spaced"):
-        check_scan(SINOGRAMS, projections.geometry, 0.148)
+        check_scan(SINOGRAMS, projections.geometry, grid)
     # The same scanner on a whole turn: the pixels are ten times finer than what the prior has seen.
-    turn, warnings = check_scan(SINOGRAMS, replace(projections.geometry, angles=equispaced(views)), 0.148)
+    turn, warnings = check_scan(SINOGRAMS, replace(projections.geometry, angles=equispaced(views)), grid)
     assert turn == views
     assert "it works outside of what it has learnt" in warnings[0]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from ctdiffusion.geometry import ConeBeam, FanBeam, Grid, ParallelBeam, equispaced, limited_angle
-from ctdiffusion.presets import reference_fan
+from ctdiffusion.presets import default_geometry, reference_fan
 from ctdiffusion.priors.kinds import check_kind, kind_of, load_prior
 from ctdiffusion.priors.pack import read_info, write_info
 from ctdiffusion.priors.scan import check_scan, views_per_turn
@@ -35,8 +35,9 @@ def test_views_on_a_turn() -> None:
 
 
 def test_a_scan_that_fits_passes_and_a_foreign_pixel_size_is_told() -> None:
-    assert check_scan(OWN, fan(equispaced(30)), 1.5) == (30, [])
-    turn, warnings = check_scan(OWN, fan(equispaced(30), 400.0), 0.5)
+    assert check_scan(OWN, fan(equispaced(30)), GRID) == (30, [])
+    fine = Grid((1, 64, 64), (1.0, 0.5, 0.5))
+    turn, warnings = check_scan(OWN, replace(fan(equispaced(30), 400.0), column_spacing=1.0), fine)
     assert turn == 30
     assert "trained on pixels of 1 to 2 mm, these are 0.5 mm" in warnings[0]
 
@@ -54,9 +55,60 @@ def test_a_scan_that_fits_passes_and_a_foreign_pixel_size_is_told() -> None:
 )
 def test_another_scan_is_refused_by_what_differs(geometry, text: str) -> None:
     with pytest.raises(ValueError, match="small was trained for another scan") as error:
-        check_scan(OWN, geometry, 1.5)
+        check_scan(OWN, geometry, GRID)
     assert text in str(error.value)
     assert "\n" not in str(error.value)
+
+
+RESTORER = replace(OWN, scan={"views_per_turn": [10, 288], "source_to_isocentre_px": [200.0, 1e6]})
+TURNS = replace(OWN, domain="sinogram", scan={"full_views": 360, "source_to_isocentre_px": [1000.0, 1e6]})
+
+
+@pytest.mark.parametrize("spacing", [1.1, 1.6, 2.8])
+@pytest.mark.parametrize("size", [64, 256])
+def test_scans_made_to_measure_pass_without_a_word(size: int, spacing: float) -> None:
+    grid = Grid((1, size, size), (1.0, spacing, spacing))
+    turn, half = equispaced(60, start=0.1), equispaced(30, math.pi)
+    parallel, reference = default_geometry("parallel", half, grid), reference_fan(turn, grid)
+    wide = {"spacing_range": (1.1, 2.8)}
+    for geometry in (parallel, reference, default_geometry("fan", turn, grid)):
+        assert check_scan(replace(RESTORER, **wide), geometry, grid) == (60, [])
+    for geometry in (parallel, reference):
+        assert check_scan(replace(TURNS, **wide), geometry, grid) == (60, [])
+    _, warnings = check_scan(replace(RESTORER, **wide), default_geometry("fan-curved", turn, grid), grid)
+    assert warnings == ["prior small was trained on flat detectors, this one is curved"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "spacing", "offset", "text"),
+    [
+        (96, 3.0, 2.0, ""),
+        (300, 0.75, 0.0, ""),  # finer columns cost nothing
+        (48, 5.0, 0.0, "one detector column per pixel: a detector column is 2.5 mm at the isocentre, 1.7 pixels"),
+        (24, 12.0, 0.0, "REFUSED a detector column is 6 mm at the isocentre, 4 pixels, not about 1"),
+        (60, 3.0, 0.0, "REFUSED the detector sees a disc of radius 45.0 mm, the field of view needs 48.0 mm"),
+        (96, 3.0, 15.0, "REFUSED the detector is off the axis"),
+        (64, 3.0, 80.0, "REFUSED the detector is off the axis; the detector sees a disc of radius 8.0 mm"),
+        (64, 3.0, 200.0, "REFUSED the detector is off the axis; the detector sees a disc of radius 0.0 mm"),
+    ],
+)
+def test_the_detector_is_held_against_the_image(columns: int, spacing: float, offset: float, text: str) -> None:
+    geometry = FanBeam(equispaced(30), 1000.0, 2000.0, columns, spacing, offset)
+    if text.startswith("REFUSED "):
+        with pytest.raises(ValueError, match=r"^prior: small was trained for another scan: ") as error:
+            check_scan(RESTORER, geometry, GRID)
+        assert text.removeprefix("REFUSED ") in str(error.value)
+        return
+    _, warnings = check_scan(RESTORER, geometry, GRID)
+    assert [text in told for told in warnings] == ([True] if text else [])
+
+
+@pytest.mark.parametrize("change", [{"curved": True}, {"column_offset": 0.5}])
+def test_a_sinogram_has_to_have_its_rows_as_they_were_trained_on(change: dict) -> None:
+    fitting = reference_fan(equispaced(60), GRID)
+    assert check_scan(TURNS, fitting, GRID) == (60, [])
+    with pytest.raises(ValueError, match=r"another scan: the detector is (curved|off the axis)$"):
+        check_scan(TURNS, replace(fitting, **change), GRID)
 
 
 def test_the_reference_fan_has_the_papers_proportions_and_truncates_nothing() -> None:

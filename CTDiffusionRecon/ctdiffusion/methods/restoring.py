@@ -41,7 +41,7 @@ class Restoration:
         if problem.prior is None or kind_of(problem.prior.info) != RESTORATION:
             raise ValueError("prior: this method needs a restoration network for images of sparse scans")
         prior = cast(Restorer, problem.prior)
-        turn, warnings = check_scan(prior.info, problem.projections.geometry, problem.grid.in_plane_spacing)
+        turn, warnings = check_scan(prior.info, problem.projections.geometry, problem.grid)
         for text in warnings:
             problem.monitor.warn(text)
         return Restoration(problem, prior, turn)

@@ -110,16 +110,8 @@ class Turn:
             ValueError: a scan that the prior was not trained for; the text says what differs.
         """
         geometry, info = problem.projections.geometry, prior.info
-        pitch = problem.grid.in_plane_spacing
-        if isinstance(geometry, FanBeam):
-            pitch = geometry.column_spacing * geometry.source_to_isocentre / geometry.source_to_detector
-        elif isinstance(geometry, ParallelBeam):
-            pitch = geometry.column_spacing
-        count, warnings = check_scan(info, geometry, pitch)
+        count, warnings = check_scan(info, geometry, problem.grid)
         assert isinstance(geometry, (FanBeam, ParallelBeam))
-        if geometry.column_offset or (isinstance(geometry, FanBeam) and geometry.curved):
-            what = "the detector is curved" if not geometry.column_offset else "the detector is off the axis"
-            raise ValueError(f"prior: {info.name} was trained for another scan: {what}")
         full = int(info.scan.get("full_views", count))
         stride = max(1, round(full / count))
         if abs(count * stride / full - 1.0) > STRETCH:
