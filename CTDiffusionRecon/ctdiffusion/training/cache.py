@@ -1,7 +1,8 @@
 """The training cache: CT volumes as plain int16 arrays in HU with an index, readable with numpy alone.
 
-A cache is a folder with `index.json` and one `<name>.npy` per volume, `[slice, row, column]`. It is made once, on a
-machine that can read NIfTI, and can then travel to a bare GPU machine.
+A cache is a folder with `index.json`, one `<name>.npy` per volume, `[slice, row, column]`, and `images.json`, the
+record of the files it was made from. It is made once, on a machine that can read NIfTI, and can then travel to a bare
+GPU machine.
 """
 
 from __future__ import annotations
@@ -16,10 +17,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..provenance import sha256_array, sha256_file
+
+INDEX_FILE = "index.json"
+IMAGES_FILE = "images.json"
+
 
 @dataclass(frozen=True)
 class CachedVolume:
-    """One line of the index. `spacing` is the pixel size in mm; `contiguous` is false for unrelated stacked slices."""
+    """One line of the index.
+
+    `spacing` is the pixel size in mm; `contiguous` is false for unrelated stacked slices; `sha256` is that of the
+    voxels, empty in caches written before it was kept.
+    """
 
     name: str
     patient: str
@@ -28,6 +38,7 @@ class CachedVolume:
     columns: int
     spacing: float
     contiguous: bool
+    sha256: str = ""
 
 
 def patient_of(name: str) -> str:
@@ -61,9 +72,38 @@ def write_cache(sources: Sequence[Path], folder: Path, modality: str = "CT") -> 
         np.save(folder / f"{name}.npy", array)
         count, rows, columns = array.shape
         contiguous = not name.startswith("siim_tcga")
-        index.append(CachedVolume(name, patient_of(name), count, rows, columns, float(item["spacing"]), contiguous))
-    (folder / "index.json").write_text(json.dumps([asdict(entry) for entry in index], indent=1), encoding="utf-8")
+        spacing = float(item["spacing"])
+        index.append(
+            CachedVolume(name, patient_of(name), count, rows, columns, spacing, contiguous, sha256_array(array))
+        )
+    record = {"modality": modality, "images": {path.name: sha256_file(path) for path in sources}}
+    (folder / IMAGES_FILE).write_text(json.dumps(record, indent=1), encoding="utf-8")
+    # Last: a folder with an index is a whole cache.
+    (folder / INDEX_FILE).write_text(json.dumps([asdict(entry) for entry in index], indent=1), encoding="utf-8")
     return index
+
+
+def check_cache(folder: Path, sources: Sequence[Path], modality: str) -> None:
+    """Refuse a cache that was made from other images than `sources`.
+
+    Raises:
+        ValueError: it was; the text names the folder and what differs.
+    """
+    from .madefrom import names_differ, refuse_if
+
+    if (folder / IMAGES_FILE).is_file():
+        record = json.loads((folder / IMAGES_FILE).read_text(encoding="utf-8"))
+        wanted = {path.name: sha256_file(path) for path in sources}
+        images = record["images"]
+        changed = [name for name in images.keys() & wanted.keys() if images[name] != wanted[name]]
+        differences = names_differ(images, wanted, changed)
+        if record["modality"] != modality:
+            differences.append(f"for {record['modality']}, not {modality}")
+    else:
+        names = [entry["name"] for entry in json.loads((folder / INDEX_FILE).read_text(encoding="utf-8"))]
+        stems = (name if modality == "CT" else name.rpartition("_")[0] for name in names)
+        differences = names_differ(stems, (path.name.split(".")[0] for path in sources))
+    refuse_if(folder, differences)
 
 
 def read_cache(folder: Path) -> list[tuple[CachedVolume, NDArray[np.int16]]]:
@@ -72,10 +112,24 @@ def read_cache(folder: Path) -> list[tuple[CachedVolume, NDArray[np.int16]]]:
     Raises:
         FileNotFoundError: the folder holds no `index.json`.
     """
-    entries = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+    entries = json.loads((folder / INDEX_FILE).read_text(encoding="utf-8"))
     return [
         (CachedVolume(**entry), np.load(folder / f"{entry['name']}.npy", mmap_mode="r")) for entry in entries
     ]
+
+
+def full_field(
+    volumes: Sequence[tuple[CachedVolume, NDArray[np.int16]]], size: int
+) -> list[tuple[CachedVolume, NDArray[np.int16]]]:
+    """The volumes whose slices have `size` x `size` pixels.
+
+    Raises:
+        ValueError: there is none.
+    """
+    full = [(entry, array) for entry, array in volumes if array.shape[1:] == (size, size)]
+    if not full:
+        raise ValueError(f"data: no volume of {size} x {size} pixels")
+    return full
 
 
 def held_out_patients(index: Sequence[CachedVolume], fraction: float) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 
 from ..priors.pack import build_network, in_half_precision, load_state, locate_pack, read_info, write_pack
 from ..priors.prior import PriorInfo
-from .cache import held_out_patients, read_cache, write_cache
+from .cache import INDEX_FILE, check_cache, held_out_patients, read_cache, write_cache
 from .loop import LoopSettings, train
 from .recipes import recipe_named, recipes
 from .recipes.recipe import Recipe
@@ -23,7 +24,7 @@ IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("recipe", help=f"one of: {', '.join(recipes())}")
-    parser.add_argument("--data", required=True, nargs="+", type=Path, help="folders of CT volumes, or a cache")
+    parser.add_argument("--data", required=True, nargs="+", type=Path, help="folders of CT volumes, or caches")
     parser.add_argument("--out", required=True, type=Path, help="folder of the prior pack to write")
     parser.add_argument("--val", type=Path, help="folder of volumes or cache for the report card (default: held out)")
     parser.add_argument("--work", type=Path, help="folder for cache, checkpoint and log (default: OUT.training)")
@@ -130,18 +131,28 @@ def _pack(name: str) -> tuple[PriorInfo, dict[str, torch.Tensor]]:
 
 
 def _volumes(folders: list[Path], cache: Path, modality: str) -> Volumes:
-    """Open the cache among `folders`, or make one from the images in them."""
-    for folder in folders:
-        if not folder.is_dir():
-            raise ValueError(f"data: no folder {folder}")
-        if (folder / "index.json").is_file():
-            return read_cache(folder)
-    if not (cache / "index.json").is_file():
-        images = [p for folder in folders for p in sorted(folder.iterdir()) if p.name.endswith(IMAGE_SUFFIXES)]
+    """The volumes of the caches among `folders`, and those of the images in the others, through a cache of their own.
+
+    Raises:
+        ValueError: no folder, no image, two volumes of one name, or a cache that was made from other images.
+    """
+    if missing := [folder for folder in folders if not folder.is_dir()]:
+        raise ValueError(f"data: no folder {missing[0]}")
+    ready = [folder for folder in folders if (folder / INDEX_FILE).is_file()]
+    volumes = [item for folder in ready for item in read_cache(folder)]
+    if others := [folder for folder in folders if folder not in ready]:
+        images = [p for folder in others for p in sorted(folder.iterdir()) if p.name.endswith(IMAGE_SUFFIXES)]
         if not images:
-            raise ValueError(f"data: no NIfTI, NRRD or MHA volume in {', '.join(map(str, folders))}")
-        write_cache(images, cache, modality)
-    return read_cache(cache)
+            raise ValueError(f"data: no NIfTI, NRRD or MHA volume in {', '.join(map(str, others))}")
+        if (cache / INDEX_FILE).is_file():
+            check_cache(cache, images, modality)
+        else:
+            write_cache(images, cache, modality)
+        volumes += read_cache(cache)
+    names = Counter(entry.name for entry, _ in volumes)
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise ValueError(f"data: two volumes are called {twice[0]}")
+    return volumes
 
 
 def _augment(wanted: bool) -> Callable[[torch.Tensor, int], torch.Tensor] | None:

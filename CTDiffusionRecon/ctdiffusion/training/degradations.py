@@ -20,7 +20,8 @@ from ..geometry import FanBeam, Grid, ParallelBeam, equispaced
 from ..operators.base import LinearOperator
 from ..operators.factory import make_operator
 from ..presets import default_geometry, reference_fan
-from .cache import CachedVolume
+from .cache import CachedVolume, full_field
+from .madefrom import refuse_if, spacings_of, volumes_differ, volumes_record
 
 INDEX_FILE = "degradations.json"
 # Degraded images are kept in quarters of a HU, so that int16 reaches the streaks of ten views.
@@ -30,6 +31,8 @@ BEAMS = ("reference", "parallel", "diagnostic")
 REFERENCE_SHARE = 0.6
 # Above so many views the object is scanned on its own grid: its discretisation no longer shows beside the anatomy.
 FINE_VIEWS = 100
+# Slices of a volume at most.
+SLICES = 64
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def write_degradations(
     views: Sequence[int],
     folder: Path,
     size: int = 256,
-    slices: int = 64,
+    slices: int = SLICES,
     seed: int = 0,
     report: Callable[[str], None] = print,
 ) -> Degradations:
@@ -90,10 +93,8 @@ def write_degradations(
     Raises:
         ValueError: no volume of that size.
     """
-    full = [(entry, array) for entry, array in volumes if array.shape[1:] == (size, size)]
-    if not full:
-        raise ValueError(f"data: no volume of {size} x {size} pixels")
-    picks = [_evenly(entry.slices, slices if entry.contiguous else entry.slices) for entry, _ in full]
+    full = full_field(volumes, size)
+    picks = _picks(full, slices)
     total = sum(len(pick) for pick in picks)
     folder.mkdir(parents=True, exist_ok=True)
     clean = np.lib.format.open_memmap(folder / "clean.npy", "w+", np.int16, (total, size, size))
@@ -115,8 +116,35 @@ def write_degradations(
     np.save(folder / "slices.npy", facts)
     clean.flush()
     degraded.flush()
-    (folder / INDEX_FILE).write_text(json.dumps({"views": list(views)}), encoding="utf-8")
+    entries = [entry for entry, _ in full]
+    record = {"views": list(views), "size": size, "slices": slices, "volumes": volumes_record(entries)}
+    (folder / INDEX_FILE).write_text(json.dumps(record, indent=1), encoding="utf-8")
     return read_degradations(folder)
+
+
+def check_degradations(
+    folder: Path, volumes: Sequence[tuple[CachedVolume, NDArray[np.int16]]], views: Sequence[int], size: int = 256
+) -> None:
+    """Refuse a store that lacks one of `views` or was made from other volumes than `write_degradations` would take.
+
+    Raises:
+        ValueError: it does or was, and the text names the folder and what differs; no volume of that size.
+    """
+    full = full_field(volumes, size)
+    record = json.loads((folder / INDEX_FILE).read_text(encoding="utf-8"))
+    differences = []
+    if missing := [v for v in views if v not in record["views"]]:
+        differences.append(f"without scans of {', '.join(map(str, missing))} views")
+    found = np.load(folder / "clean.npy", mmap_mode="r").shape[1]
+    if found != size:
+        differences.append(f"of slices of {found} pixels, not {size}")
+    if "volumes" in record:
+        differences += volumes_differ(record["volumes"], [entry for entry, _ in full])
+    else:
+        expected = spacings_of([entry for entry, _ in full], [len(pick) for pick in _picks(full, SLICES)])
+        if not np.array_equal(np.load(folder / "slices.npy")[:, 0], expected):
+            differences.append("from other volumes")
+    refuse_if(folder, differences)
 
 
 def read_degradations(folder: Path) -> Degradations:
@@ -148,6 +176,11 @@ def degraded_hu(operator: LinearOperator, hu: Tensor) -> Tensor:
 
     scale = AttenuationScale()
     return scale.to_hu(operator.fbp(operator.forward(scale.to_mu(hu))))
+
+
+def _picks(full: Sequence[tuple[CachedVolume, NDArray[np.int16]]], slices: int) -> list[NDArray[np.int64]]:
+    """Which slices of each volume are scanned."""
+    return [_evenly(entry.slices, slices if entry.contiguous else entry.slices) for entry, _ in full]
 
 
 def _evenly(count: int, most: int) -> NDArray[np.int64]:

@@ -16,7 +16,15 @@ from ..operators.factory import make_operator
 from ..priors.cold_unet import from_triplets
 from ..priors.prior import PriorInfo
 from ..units import AttenuationScale, HUWindow
-from .degradations import INDEX_FILE, Degradations, read_degradations, scan_of, slice_grid, write_degradations
+from .degradations import (
+    INDEX_FILE,
+    Degradations,
+    check_degradations,
+    read_degradations,
+    scan_of,
+    slice_grid,
+    write_degradations,
+)
 from .loop import Batch
 from .restoration import CompositeStep, DegradedCrops, restoration_loss
 from .task import Augment, Lesson, Volumes
@@ -129,7 +137,9 @@ class RestorationTask:
 
     def _store(self, volumes: Volumes, work: Path) -> Degradations:
         folder = work / "degradations"
-        if not (folder / INDEX_FILE).is_file():
+        if (folder / INDEX_FILE).is_file():
+            check_degradations(folder, volumes, self.views, self.size)
+        else:
             views = STORED_VIEWS if set(self.views) <= set(STORED_VIEWS) else self.views
             write_degradations(volumes, views, folder, self.size, report=lambda text: print(text, flush=True))
         return read_degradations(folder)

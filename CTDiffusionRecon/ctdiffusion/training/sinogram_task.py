@@ -16,7 +16,16 @@ from ..noise import NoiseSource
 from ..priors.denoiser import EDMDenoiser
 from ..priors.prior import Prior, PriorInfo
 from .denoising import denoising_loss
-from .sinograms import FULL, INDEX_FILE, SPARSE, SUBSET, SinogramWindows, read_sinograms, write_sinograms
+from .sinograms import (
+    FULL,
+    INDEX_FILE,
+    SPARSE,
+    SUBSET,
+    SinogramWindows,
+    check_sinograms,
+    read_sinograms,
+    write_sinograms,
+)
 from .task import Augment, Lesson, Volumes, same_network
 
 if TYPE_CHECKING:
@@ -46,7 +55,9 @@ class SinogramTask:
     def lesson(self, recipe: Recipe, volumes: Volumes, work: Path, seed: int, augment: Augment | None) -> Lesson:
         """See `Task.lesson`; the sinograms are kept in `work/sinograms`."""
         folder = work / "sinograms"
-        if not (folder / INDEX_FILE).is_file():
+        if (folder / INDEX_FILE).is_file():
+            check_sinograms(folder, volumes, self.views, self.columns, self.size)
+        else:
             write_sinograms(
                 volumes, folder, self.views, self.columns, self.size, report=lambda text: print(text, flush=True)
             )

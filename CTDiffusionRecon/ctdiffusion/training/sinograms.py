@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from .cache import CachedVolume
-from .degradations import scan_of, slice_grid
+from .cache import CachedVolume, full_field
+from .degradations import SLICES, scan_of, slice_grid
 from .loop import Batch
+from .madefrom import refuse_if, volumes_differ, volumes_record
 
 INDEX_FILE = "sinograms.json"
 # Line integrals are kept in thousandths.
@@ -38,7 +39,7 @@ def write_sinograms(
     views: int,
     columns: int,
     size: int = 256,
-    slices: int = 64,
+    slices: int = SLICES,
     report: Callable[[str], None] = print,
 ) -> Sinograms:
     """Project evenly spaced slices of every full-field volume, by the reference fan and (one in three) parallel beams.
@@ -52,10 +53,8 @@ def write_sinograms(
     from ..simulate import SimulationSettings, simulate
     from ..volume import Volume
 
-    full = [(entry, array) for entry, array in volumes if array.shape[1:] == (size, size)]
-    if not full:
-        raise ValueError(f"data: no volume of {size} x {size} pixels")
-    counts = [min(entry.slices, slices) if entry.contiguous else entry.slices for entry, _ in full]
+    full = full_field(volumes, size)
+    counts = _counts(full, slices)
     folder.mkdir(parents=True, exist_ok=True)
     out = np.lib.format.open_memmap(folder / "sinograms.npy", "w+", np.int16, (sum(counts), views, columns))
     weight = np.concatenate([np.full(n, entry.slices**0.5 / n) for n, (entry, _) in zip(counts, full, strict=True)])
@@ -76,8 +75,35 @@ def write_sinograms(
         start += count
     out.flush()
     np.save(folder / "weight.npy", weight / weight.sum())
-    (folder / INDEX_FILE).write_text(json.dumps({"views": views, "columns": columns}), encoding="utf-8")
+    entries = [entry for entry, _ in full]
+    record = {
+        "views": views, "columns": columns, "size": size, "slices": slices, "volumes": volumes_record(entries)
+    }  # fmt: skip
+    (folder / INDEX_FILE).write_text(json.dumps(record, indent=1), encoding="utf-8")
     return read_sinograms(folder)
+
+
+def check_sinograms(
+    folder: Path, volumes: Sequence[tuple[CachedVolume, NDArray[np.int16]]], views: int, columns: int, size: int = 256
+) -> None:
+    """Refuse a store of other views or columns, or made from other volumes than `write_sinograms` would take.
+
+    Raises:
+        ValueError: it is one, and the text names the folder and what differs; no volume of that size.
+    """
+    full = full_field(volumes, size)
+    record = json.loads((folder / INDEX_FILE).read_text(encoding="utf-8"))
+    wanted = {"views": views, "columns": columns, "size": size}
+    differences = [
+        f"with {name} {record[name]}, not {value}" for name, value in wanted.items() if record.get(name, value) != value
+    ]
+    if "volumes" in record:
+        differences += volumes_differ(record["volumes"], [entry for entry, _ in full])
+    else:
+        stored = len(np.load(folder / "weight.npy"))
+        if stored != sum(_counts(full, SLICES)):
+            differences.append("from other volumes")
+    refuse_if(folder, differences)
 
 
 def read_sinograms(folder: Path) -> Sinograms:
@@ -87,6 +113,11 @@ def read_sinograms(folder: Path) -> Sinograms:
         FileNotFoundError: the folder holds none.
     """
     return Sinograms(np.load(folder / "sinograms.npy", mmap_mode="r"), np.load(folder / "weight.npy"))
+
+
+def _counts(full: Sequence[tuple[CachedVolume, NDArray[np.int16]]], slices: int) -> list[int]:
+    """How many slices of each volume are projected."""
+    return [min(entry.slices, slices) if entry.contiguous else entry.slices for entry, _ in full]
 
 
 class SinogramWindows(Dataset[Batch]):
