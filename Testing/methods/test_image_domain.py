@@ -40,13 +40,14 @@ def run(name: str, problem: Problem, **values: Any) -> torch.Tensor:
     return method.run(problem, from_mapping(method.parameters, values, "test"))
 
 
-@pytest.mark.parametrize("name", ["dds", "iscs", "diffusionblend", "diffusionblend++"])
+@pytest.mark.parametrize("name", ["dds", "dds-tv", "iscs", "diffusionblend", "diffusionblend++"])
 def test_mean_of_samples_is_the_posterior_mean(name: str) -> None:
     problem = small_problem(300, TripletGaussian(torch.tensor(0.3), DEVIATION))
-    length = {"noise_length": 1} if name == "iscs" else {}
+    # Independent slices: each is a sample of its own.
+    apart: dict[str, Any] = {"iscs": {"noise_length": 1}, "dds-tv": {"tv": 1e-9}}.get(name, {})
     samples = run(
         name, problem, steps=60, sigma_end=0.003, eta=1.0, cg_iterations=40, trust=1.0, model_error=0.0, final_cg=0,
-        **length,
+        **apart,
     ).flatten(1)
     y = problem.projections.data[0].flatten()
     mean, covariance = posterior(
@@ -56,6 +57,21 @@ def test_mean_of_samples_is_the_posterior_mean(name: str) -> None:
     # DDS replaces the posterior of x0 given x by its mean at every level, so its spread is too small, not too large.
     spread = float((samples / UNIT).var(0).mean() / covariance.diagonal().mean())
     assert 0.05 < spread < 1.1, f"variance is {spread:.2f} of the posterior's"
+
+
+def test_mean_of_null_space_samples_is_the_posterior_mean_of_exact_data() -> None:
+    """In the directions that early-stopped SIRT takes from the data."""
+    problem = small_problem(60, TripletGaussian(torch.tensor(0.3), DEVIATION), noise_level=None)
+    samples = run("ddnm", problem, steps=12, sigma_end=0.003, eta=1.0, sirt_iterations=100, final_cg=0)
+    matrix = dense(problem) * UNIT
+    _, values, directions = torch.linalg.svd(matrix, full_matrices=True)
+    values = torch.nn.functional.pad(values, (0, directions.shape[0] - values.shape[0])) / values.max()
+    y = problem.projections.data[0].flatten()
+    mean, _ = posterior(matrix, y, torch.full_like(y, 1e-4**2), torch.full((SIDE * SIDE,), 0.3), DEVIATION)
+    seen = values > 0.2
+    assert int(seen.sum()) > 20
+    error = (directions @ (samples.flatten(1).mean(0) / UNIT - mean))[seen]
+    assert float(error.square().mean().sqrt()) < 0.1 * DEVIATION
 
 
 def test_limited_angle_starts_from_more_noise() -> None:
@@ -215,3 +231,30 @@ def test_total_variation_step_converges_to_the_minimiser() -> None:
         assert objective(other) > values[-1]
     inside = mu.diff(dim=0).abs() < 1e-4 * UNIT
     assert float(inside.float().mean()) > 0.2, "total variation makes differences vanish"
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_what_a_dead_pixel_read_does_not_matter_where_all_rays_count_alike(pack: Path, name: str) -> None:
+    results = []
+    for reading in (0.0, 7.0):
+        problem = small_problem(4, load_pack(pack))
+        projections = problem.projections
+        assert projections.variance is not None
+        data, variance = projections.data.clone(), projections.variance.clone()
+        data[:, :, 5], variance[:, :, 5] = reading, torch.inf
+        problem = replace(problem, projections=replace(projections, data=data, variance=variance))
+        values = {"tv": 0.1} if name in ("dds", "iscs") else {}
+        results.append(run(name, problem, steps=3, sigma_start=5.0, weighted=False, **values))
+    assert float((results[1] - results[0]).norm() / results[0].norm()) < 0.2
+
+
+@pytest.mark.parametrize(("slices", "told"), [(1, True), (2, False)])
+def test_one_slice_is_told_that_it_has_no_neighbours(pack: Path, slices: int, told: bool) -> None:
+    texts: list[str] = []
+
+    class Warnings(Monitor):
+        def warn(self, text: str) -> None:
+            texts.append(text)
+
+    run("iscs", replace(small_problem(slices, load_pack(pack)), monitor=Warnings()), steps=2)
+    assert any("noise_policy" in text for text in texts) == told

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..parameters import parameter
 from ..priors.prior import Prior
 from ..samplers.nullspace import NullSpaceConsistency
-from .image_sampling import LIMITED_ANGLE, Agreement, SamplingParameters, reconstruct
+from .image_sampling import AS_IN_ISCS, AS_PUBLISHED, LIMITED_ANGLE, Agreement, SamplingParameters, reconstruct
 from .registry import Method, Problem, register
 
 
@@ -49,11 +49,8 @@ DDNM = register(
         needs_prior=True,
         presets={
             **LIMITED_ANGLE,
-            "iscs": {"noise_policy": "inter-slice"},
-            "published": {
-                "steps": 30, "sigma_start": 5.0, "transition": "renew", "sirt_iterations": 100, "weighted": False,
-                "final_cg": 0, "grid": "input"
-            },
+            "iscs": {**AS_IN_ISCS, "sirt_iterations": 100},
+            "published": {**AS_PUBLISHED, "steps": 30, "transition": "renew", "sirt_iterations": 100},
         },
     )
 )

@@ -11,7 +11,14 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .image_sampling import LIMITED_ANGLE, GradientParameters, conjugate_gradients, reconstruct
+from .image_sampling import (
+    AS_IN_ISCS,
+    AS_PUBLISHED,
+    LIMITED_ANGLE,
+    GradientParameters,
+    conjugate_gradients,
+    reconstruct,
+)
 from .registry import Method, Problem, register
 
 
@@ -31,9 +38,8 @@ DDS = register(
         needs_prior=True,
         presets={
             **LIMITED_ANGLE,
-            "published": {
-                "steps": 50, "sigma_start": 5.0, "cg_iterations": 5, "weighted": False, "final_cg": 0, "grid": "input"
-            },
+            "published": {**AS_PUBLISHED, "steps": 50, "cg_iterations": 5},
+            "iscs": AS_IN_ISCS,
         },
     )
 )

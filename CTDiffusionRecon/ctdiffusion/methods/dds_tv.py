@@ -2,8 +2,7 @@
 
 Total variation along z binds the slices, which the 2-D prior treats apart. The released code wraps the volume around in
 z, so that its top slice is smoothed towards its bottom one, and has one weight for all noise levels; here the ends
-are free and the weight follows the prior's error at each level. The preset `iscs` is the same with inter-slice
-consistent noise.
+are free and the weight follows the prior's error at each level. The preset `iscs` is ISCS's setting with it.
 """
 
 from __future__ import annotations
@@ -13,7 +12,14 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ..parameters import parameter
-from .image_sampling import LIMITED_ANGLE, GradientParameters, conjugate_gradients, reconstruct
+from .image_sampling import (
+    AS_IN_ISCS,
+    AS_PUBLISHED,
+    LIMITED_ANGLE,
+    GradientParameters,
+    conjugate_gradients,
+    reconstruct,
+)
 from .registry import Method, Problem, register
 
 
@@ -43,6 +49,10 @@ DDS_TV = register(
         parameters=DDSTVParameters,
         run=run,
         needs_prior=True,
-        presets={**LIMITED_ANGLE, "iscs": {"noise_policy": "inter-slice"}},
+        presets={
+            **LIMITED_ANGLE,
+            "published": {**AS_PUBLISHED, "steps": 50, "cg_iterations": 5},
+            "iscs": AS_IN_ISCS,
+        },
     )
 )

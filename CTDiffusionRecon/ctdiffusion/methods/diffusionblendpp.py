@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ..parameters import parameter
 from ..samplers.slice_policy import blended_triplets
-from .image_sampling import GradientParameters, conjugate_gradients, reconstruct
+from .image_sampling import AS_PUBLISHED, GradientParameters, conjugate_gradients, reconstruct
 from .registry import Method, Problem, register
 
 
@@ -45,10 +45,6 @@ DIFFUSION_BLEND_PP = register(
         run=run,
         needs_prior=True,
         evaluations=1.0 / 3.0,
-        presets={
-            "published": {
-                "steps": 200, "sigma_start": 5.0, "cg_iterations": 5, "weighted": False, "final_cg": 0, "grid": "input"
-            }
-        },
+        presets={"published": {**AS_PUBLISHED, "steps": 200, "cg_iterations": 5}},
     )
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import Any, cast
 
 from torch import Tensor
 from torch.nn import functional
@@ -39,7 +39,13 @@ SIGMA_START = 0.3
 SIGMA_LIMITED = 3.0
 LIMITED_DEG = 20
 # Preset of the slice-wise systems for such scans: the way from there down takes more levels.
-LIMITED_ANGLE = {"limited-angle": {"steps": 80}}
+LIMITED_ANGLE: dict[str, dict[str, Any]] = {"limited-angle": {"steps": 80}}
+# What the papers and their codes share: the start at the prior's highest level, all rays alike, nothing after the end.
+AS_PUBLISHED: dict[str, Any] = {"sigma_start": 5.0, "weighted": False, "final_cg": 0, "grid": "input"}
+# ISCS's setting for cone beams, for whatever system: thirty levels, all noise fresh at each, one arc over the volume.
+AS_IN_ISCS: dict[str, Any] = {
+    **AS_PUBLISHED, "steps": 30, "transition": "renew", "noise_policy": "inter-slice", "noise_length": 0
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -152,10 +158,9 @@ def reconstruct(
         FloatingPointError: the measurement or the prior led to values that are not finite.
     """
     prior = image_prior(problem)
-    if not parameters.weighted:
-        projections = replace(problem.projections, variance=None)
-        problem = replace(problem, projections=projections)
     grid = problem.grid
+    if grid.shape[0] == 1 and parameters.noise_policy != "independent":
+        problem.monitor.warn(f"noise_policy: {parameters.noise_policy} is without effect, one slice has no neighbours")
     finest = {"input": 0.0, "auto": FINE_PIXEL, "prior": PRIOR_PIXEL}[parameters.grid]
     if grid.in_plane_spacing >= finest:
         return _sampled(problem, prior, parameters, consistency, slices)
@@ -178,10 +183,10 @@ def conjugate_gradients(parameters: GradientParameters) -> Callable[[Problem, Pr
 
         if parameters.tv:
             smooth = TotalVariationConsistency.of(
-                operator, projections, steps, error, parameters.tv, parameters.tv_axes
+                operator, projections, steps, error, parameters.tv, parameters.tv_axes, parameters.weighted
             )
             return Agreement(lambda mu, sigma: smooth(mu, tau(sigma)), smooth.carried)
-        plain = ConjugateGradientConsistency.of(operator, projections, steps, error)
+        plain = ConjugateGradientConsistency.of(operator, projections, steps, error, parameters.weighted)
         return Agreement(lambda mu, sigma: plain(mu, tau(sigma)))
 
     return prepare
@@ -253,7 +258,7 @@ def _last_agreement(problem: Problem, prior: Prior, parameters: SamplingParamete
         return mu
     with problem.monitor.timed("projector"):
         consistency = ConjugateGradientConsistency.of(
-            problem.operator, problem.projections, parameters.final_cg, parameters.model_error
+            problem.operator, problem.projections, parameters.final_cg, parameters.model_error, parameters.weighted
         )
         return consistency(mu, _tolerance(problem, prior, parameters.final_trust, parameters.sigma_end))
 

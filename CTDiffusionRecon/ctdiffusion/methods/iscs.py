@@ -3,9 +3,9 @@
 A 2-D prior reconstructs each slice on its own, and independent noise in every step makes neighbouring slices take
 different decisions. Here the fresh noise turns slowly from slice to slice, which costs nothing. The released demo
 leaves it switched off, changes its noise with the slice range and has no seed; here noise is a function of the
-absolute slice. Methods `ddnm` and `dds-tv` have a preset `iscs` with the same noise. The preset `published` has the
-paper's settings for cone-beam CT: 30 levels from FDK at sigma 5, all noise renewed at each, 10 unweighted CG steps, one
-arc over the volume.
+absolute slice (with `noise_length` 0, as published, of the slice among those that are reconstructed). The preset
+`published` has the paper's settings for cone-beam CT: 30 levels from FDK at sigma 5, all noise renewed at each, 10
+unweighted CG steps, one arc over the volume. Methods `dds`, `ddnm` and `dds-tv` have it as preset `iscs`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..parameters import parameter
 from ..samplers.noise_policy import POLICIES
-from .image_sampling import LIMITED_ANGLE, GradientParameters, conjugate_gradients, reconstruct
+from .image_sampling import AS_IN_ISCS, LIMITED_ANGLE, GradientParameters, conjugate_gradients, reconstruct
 from .registry import Method, Problem, register
 
 
@@ -48,10 +48,7 @@ ISCS = register(
         needs_prior=True,
         presets={
             **LIMITED_ANGLE,
-            "published": {
-                "steps": 30, "sigma_start": 5.0, "transition": "renew", "noise_length": 0, "weighted": False,
-                "final_cg": 0, "grid": "input"
-            },
+            "published": AS_IN_ISCS,
         },
     )
 )

@@ -51,10 +51,17 @@ class TotalVariationConsistency:
         model_error: float,
         strength: float,
         axes: str,
+        weighted: bool = True,
     ) -> TotalVariationConsistency:
-        """Prepare W and A' W y. Without a noise model every ray counts with the projector's own error."""
+        """Prepare W and A' W y.
+
+        Without a noise model, or with one that is not to be used (`weighted`), every ray counts with the projector's
+        own error, those of dead detector pixels with nothing.
+        """
         data, variance = projections.data, projections.variance
         floor = max(model_error, 1e-4) ** 2
+        if variance is not None and not weighted:
+            variance = torch.where(variance.isfinite(), 0.0, variance)
         weights = torch.full_like(data, 1.0 / floor) if variance is None else (variance + floor).reciprocal()
         data = torch.where(weights > 0, data, torch.zeros_like(data)) * weights
         return TotalVariationConsistency(

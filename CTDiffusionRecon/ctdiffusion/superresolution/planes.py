@@ -76,7 +76,9 @@ def across_slices(
             inner = neighbourhood(prior, pixel)
         else:
             inner = blended_triplets(prior, pixel, seed, 0)
-        return from_planes(inner(to_planes(x, direction), sigma, step), direction).contiguous()
+        # Triplets change their spacing at every second step: counted per direction where directions take turns.
+        turn = step if planes(step) == planes(step + 1) else step // 2
+        return from_planes(inner(to_planes(x, direction), sigma, turn), direction).contiguous()
 
     return denoise
 
