@@ -11,9 +11,10 @@ import pytest
 import torch
 from ctdiffusion.operators.factory import make_operator
 from ctdiffusion.priors.cold_unet import ColdUNet, from_triplets
-from ctdiffusion.priors.pack import build_network
+from ctdiffusion.priors.pack import build_network, locate_pack, read_info
 from ctdiffusion.training import loop, restoration
 from ctdiffusion.training.cache import CachedVolume
+from ctdiffusion.training.command import inheriting
 from ctdiffusion.training.degradations import (
     BEAMS,
     Degradations,
@@ -294,6 +295,17 @@ def test_initial_weights_of_another_shape_are_refused() -> None:
 
     with pytest.raises(ValueError, match="init: the network of small is not that of recipe cvg-256"):
         recipe_named("cvg-256").task.initial(recipe_named("cvg-256"), INFO, {})
+
+
+@pytest.mark.parametrize("name", ["cvg-256", "fbpconvnet-256"])
+def test_a_pack_states_what_its_recipe_trained_on(name: str) -> None:
+    recipe, shipped = recipe_named(name), read_info(locate_pack(name))
+    assert shipped.scan == recipe.task.info(recipe).scan
+    assert shipped.scan["size"] == 256
+    # One that is trained on under its own name says it too, whatever it said before.
+    known = {key: value for key, value in shipped.scan.items() if key != "size"}
+    following = inheriting(recipe.task.info(recipe), replace(shipped, scan=known))
+    assert following.scan == shipped.scan and int(following.version) == int(shipped.version) + 1
 
 
 def test_the_loss_is_the_mean_square() -> None:

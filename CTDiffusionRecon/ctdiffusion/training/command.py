@@ -115,9 +115,8 @@ def inheriting(info: PriorInfo, start: PriorInfo) -> PriorInfo:
     A pack that is trained on under its own name becomes its next version.
     """
     if start.name == info.name:
-        return replace(
-            start, version=str(int(start.version) + 1) if start.version.isdigit() else start.version, quality={}
-        )
+        version = str(int(start.version) + 1) if start.version.isdigit() else start.version
+        return replace(start, version=version, quality={}, scan={**start.scan, **info.scan})
     data = dict.fromkeys((*start.training_data, *info.training_data))
     licence = " and ".join(dict.fromkeys((start.licence, info.licence)))
     attribution = " ".join(dict.fromkeys((info.attribution, f"Started from {start.name}: {start.attribution}")))

@@ -91,6 +91,7 @@ class RestorationTask:
                 "views_per_turn": [min(self.views), max(self.views)],
                 # The farthest is the reference fan; parallel beams lie beyond it, and the network knows them too.
                 "source_to_isocentre_px": [200.0, 1e6],
+                "size": self.size,
                 "reference": "flat fan, 1075 pixels to the isocentre, 2150 to the detector, 1 pixel a column",
             },
         )

@@ -86,6 +86,7 @@ class SinogramTask:
             scan={
                 "kinds": ["fan", "parallel"],
                 "full_views": self.views,
+                "columns": self.columns,
                 "subset": SUBSET,
                 "source_to_isocentre_px": [1000.0, 1e6],
                 "reference": "flat fan, 1075 columns to the isocentre, and parallel beams, 360 views on a full turn",
