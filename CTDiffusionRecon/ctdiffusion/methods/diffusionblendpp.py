@@ -45,6 +45,9 @@ DIFFUSION_BLEND_PP = register(
         run=run,
         needs_prior=True,
         evaluations=1.0 / 3.0,
-        presets={"published": {**AS_PUBLISHED, "steps": 200, "cg_iterations": 5}},
+        presets={
+            "limited-angle": {"steps": 160},
+            "published": {**AS_PUBLISHED, "steps": 200, "cg_iterations": 5},
+        },
     )
 )
