@@ -38,7 +38,7 @@ class Stage:
 
     Attributes:
         label: of the prior.
-        rows: rows of the sinogram it acts on; each group of rows is a sinogram of its own.
+        rows: rows of the sinogram it acts on; each group of rows is a sinogram of its own, all of one length.
         high: change the three high bands of the Haar wavelet transform only.
         among_zeros: show each group of rows in its place in a sinogram of zeros instead.
     """
@@ -195,14 +195,9 @@ def _estimate(x: Tensor, sigma: float, stage: Stage, prior: Prior, monitor: Moni
                 shown[:, rows] = x[:, rows]
                 out[:, rows] = denoise_wrapped(prior, shown, sigma, stage.label)[:, rows]
             return out
-        groups = [x[:, rows] for rows in stage.rows]
-        # The prior takes its batches from what it is given: all groups of rows at once, if they are alike.
-        alike = len({group.shape[1] for group in groups}) == 1
-        estimates = (
-            denoise_wrapped(prior, torch.cat(groups), sigma, stage.label).chunk(len(groups))
-            if alike
-            else [denoise_wrapped(prior, group, sigma, stage.label) for group in groups]
-        )
+        # All groups of rows at once: the prior takes its batches from what it is given.
+        groups = torch.cat([x[:, rows] for rows in stage.rows])
+        estimates = denoise_wrapped(prior, groups, sigma, stage.label).chunk(len(stage.rows))
         for rows, estimate in zip(stage.rows, estimates, strict=True):
             out[:, rows] = estimate
     return out
