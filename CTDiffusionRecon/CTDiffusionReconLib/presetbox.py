@@ -20,9 +20,10 @@ class PresetBox:
 
     def show(self, method, values) -> bool:
         """Show which settings these values are; returns whether there is anything to choose."""
+        shown = {"published": _("As published"), "limited-angle": _("Limited angle"), "iscs": _("As in ISCS")}
         presets = {_("Tuned defaults"): {}}
         for name, preset in method.get("presets", {}).items():
-            presets[_("As published") if name == "published" else name] = preset
+            presets[shown.get(name, name)] = preset
         box = self._box
         chosen = next((text for text, preset in presets.items() if preset == values), _("Own settings"))
         texts = list(presets) if chosen in presets else [*presets, chosen]

@@ -131,8 +131,10 @@ def test_a_scene_with_impossible_parameters_cannot_be_applied(panel: Any) -> Non
 def test_published_settings_of_a_method(panel: Any) -> None:
     parameters, box = panel._parameterNode, panel.ui.presetComboBox
     parameters.method = "dds"
-    assert [box.itemText(i) for i in range(box.count)] == ["Tuned defaults", "As published"]
-    box.currentIndex = 1
+    assert [box.itemText(i) for i in range(box.count)] == [
+        "Tuned defaults", "Limited angle", "As published", "As in ISCS",
+    ]  # fmt: skip
+    box.currentIndex = 2
     assert panel.methodSection.panel.controls["weighted"].value() is False
     assert json.loads(parameters.methodParameters)["dds"]["steps"] == 50
     panel.methodSection.panel.controls["steps"].editor.value = 51
