@@ -124,7 +124,7 @@ def test_rows_of_parallel_beams_are_what_the_full_turn_sees(degrees: list[float]
 
 
 def test_stages_that_would_only_see_measured_rows_are_left_out() -> None:
-    """From 60 of 360 views on every row of the sparse-view model is a measured one."""
+    """With 60 of 360 views every row of the sparse-view model is a measured one."""
     calls: dict[int, list[int]] = {}
 
     class Counting(Noise):

@@ -3,7 +3,7 @@
 The sparse-view model (SDM) sees every sixth row as a sinogram of its own; the released one sees the same rows between
 rows of zeros. Both models are one network with a label. The released first replacement acts on a tensor that is not
 used afterwards, and its mask counts in a padded frame; here the measured rows are put back where they were measured.
-From 60 of 360 views on the sparse-view model would only see measured rows and is left out. See `sinogram_sampling`.
+Where all of its rows were measured (60 of 360 views), the sparse-view model is left out. See `sinogram_sampling`.
 """
 
 from __future__ import annotations
