@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import SimpleITK as sitk
 from ctdiffusion.training import command
 from ctdiffusion.training.cache import CachedVolume, read_cache, write_cache
 from ctdiffusion.training.degradations import check_degradations, write_degradations
@@ -18,15 +17,9 @@ from ctdiffusion.training.restoration_task import RestorationTask
 from ctdiffusion.training.sinogram_task import SinogramTask
 from ctdiffusion.training.sinograms import check_sinograms, write_sinograms
 from ctdiffusion.training.task import Volumes
+from training.random_volumes import write_volume
 
 SILENT = {"report": lambda text: None}
-
-
-def write_image(path: Path, seed: int) -> None:
-    array = np.random.default_rng(seed).integers(-1024, 1500, (3, 24, 24)).astype(np.int16)
-    image = sitk.GetImageFromArray(array)
-    image.SetSpacing((1.2, 1.2, 2.5))
-    sitk.WriteImage(image, str(path))
 
 
 @pytest.fixture
@@ -34,7 +27,7 @@ def data(tmp_path: Path) -> Path:
     folder = tmp_path / "data"
     folder.mkdir()
     for number in range(2):
-        write_image(folder / f"patient_{number:03d}.nrrd", number)
+        write_volume(folder / f"patient_{number:03d}.nrrd", number)
     return folder
 
 
@@ -50,17 +43,17 @@ def test_the_same_images_find_their_cache_and_others_are_refused(data: Path, tmp
     assert (cache / "index.json").stat().st_mtime_ns == made
     with pytest.raises(ValueError, match=r"work.cache was made for CT, not MR: remove it or choose another --work$"):
         command._volumes([data], cache, "MR")
-    write_image(data / "patient_001.nrrd", 7)
+    write_volume(data / "patient_001.nrrd", 7)
     with pytest.raises(ValueError, match=r"work.cache was made from another patient_001.nrrd: remove it"):
         command._volumes([data], cache, "CT")
-    write_image(data / "patient_001.nrrd", 1)
+    write_volume(data / "patient_001.nrrd", 1)
     for number in (2, 3):
-        write_image(data / f"patient_{number:03d}.nrrd", number)
+        write_volume(data / f"patient_{number:03d}.nrrd", number)
     with pytest.raises(ValueError, match=r"was made without patient_002.nrrd and 1 more: remove it"):
         command._volumes([data], cache, "CT")
     other = tmp_path / "other"
     other.mkdir()
-    write_image(other / "patient_000.nrrd", 0)
+    write_volume(other / "patient_000.nrrd", 0)
     with pytest.raises(ValueError, match=r"was made with patient_001.nrrd: remove it"):
         command._volumes([other], cache, "CT")
 
@@ -75,7 +68,7 @@ def test_a_cache_without_a_record_is_taken_by_its_names(data: Path, tmp_path: Pa
         del entry["sha256"]
     (cache / "index.json").write_text(json.dumps(entries), encoding="utf-8")
     assert len(command._volumes([data], cache, modality)) == 2
-    write_image(data / "patient_002.nrrd", 2)
+    write_volume(data / "patient_002.nrrd", 2)
     with pytest.raises(ValueError, match=r"was made without patient_002: remove it"):
         command._volumes([data], cache, modality)
 
@@ -83,7 +76,7 @@ def test_a_cache_without_a_record_is_taken_by_its_names(data: Path, tmp_path: Pa
 def test_caches_and_folders_of_images_are_used_together(data: Path, tmp_path: Path) -> None:
     ready = []
     for number in (4, 5):
-        write_image(tmp_path / f"patient_{number:03d}.nrrd", number)
+        write_volume(tmp_path / f"patient_{number:03d}.nrrd", number)
         ready.append(tmp_path / f"ready{number}")
         write_cache([tmp_path / f"patient_{number:03d}.nrrd"], ready[-1])
     found = command._volumes([ready[0], data, ready[1]], tmp_path / "cache", "CT")

@@ -20,15 +20,9 @@ from ctdiffusion.training.recipes import recipe_named, recipes
 from ctdiffusion.training.report_card import denoising_rmse
 from ctdiffusion.training.triplets import TripletCrops
 from priors.small_pack import INFO, small_pack
+from training.random_volumes import write_volume
 
 WINDOW = (-1000.0, 1600.0)
-
-
-def write_volume(path: Path, seed: int, slices: int = 5) -> None:
-    array = np.random.default_rng(seed).integers(-1024, 1500, (slices, 40, 36)).astype(np.int16)
-    image = sitk.GetImageFromArray(array)
-    image.SetSpacing((1.2, 1.2, 2.5))
-    sitk.WriteImage(image, str(path))
 
 
 @pytest.fixture
