@@ -18,7 +18,7 @@ from ctdiffusion.priors.pack import load_pack, locate_pack
 from ctdiffusion.quality.roughness import roughness_z
 from ctdiffusion.simulate import SimulationSettings
 from ctdiffusion.study import run_study
-from ctdiffusion.volume import read_volume
+from ctdiffusion.volume import read_volume, write_volume
 from learned import parsed
 
 CASES = {
@@ -64,6 +64,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=["fbp", "tv", "dds"], help="NAME[:PRESET or :KEY=VALUE,...]")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--prior", default="ct-triplet-256")
+    parser.add_argument("--keep", type=Path, help="folder for the reconstructed volumes")
     arguments = parser.parse_args()
     paths = [p for given in arguments.volumes for p in (sorted(given.glob("*.nii.gz")) if given.is_dir() else [given])]
     prior = load_pack(locate_pack(arguments.prior))
@@ -100,6 +101,10 @@ def main() -> None:
                 "seconds": result.seconds,
             }
             rows.append(row)
+            if arguments.keep:
+                arguments.keep.mkdir(parents=True, exist_ok=True)
+                stem = "_".join(str(row[key]) for key in CASE).replace(" ", "-").replace(":", "-").replace(",", "")
+                write_volume(result.volume, arguments.keep / f"{stem}.nrrd")
             cells = [row[key] for key in (*CASE, *SHOWN)]
             print("| " + " | ".join(map(text, cells)) + " |", flush=True)
             arguments.out.write_text(json.dumps(rows, indent=1), encoding="utf-8")
