@@ -11,12 +11,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from ctdiffusion import estimate as module
 from ctdiffusion.calibration import calibrate
 from ctdiffusion.catalogue import catalogue, method_facts
 from ctdiffusion.estimate import Speed, estimate, read_speed, work_of
 from ctdiffusion.geometry import Grid, equispaced
-from ctdiffusion.methods import image_sampling
 from ctdiffusion.methods.registry import method_named, methods
 from ctdiffusion.presets import default_geometry
 from ctdiffusion.worker import run_job
@@ -72,7 +70,6 @@ def test_the_work_is_counted():
 
 
 def test_fine_pixels_are_sampled_on_the_priors_grid():
-    assert (module.PRIOR_PIXEL, module.FINE_PIXEL) == (image_sampling.PRIOR_PIXEL, image_sampling.FINE_PIXEL)
     assert of(pixel=0.75, grid="auto").parts["network"] == pytest.approx(
         of(pixel=0.75, grid="input").parts["network"] / 4
     )

@@ -7,12 +7,13 @@ import json
 import re
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import slow_method
 import torch
-from ctdiffusion import devices, jobrun, pipeline
+from ctdiffusion import devices, pipeline
 from ctdiffusion.events import read_events
 from ctdiffusion.job import JobSpec
 from ctdiffusion.jobfolder import JobFolder, JobStatus
@@ -26,9 +27,10 @@ from ctdiffusion.quality.metrics import compare
 from ctdiffusion.simulate import SimulationSettings
 from ctdiffusion.stopping import StopRequest
 from ctdiffusion.study import run_study
-from ctdiffusion.volume import read_volume
+from ctdiffusion.volume import read_volume, write_volume
 from ctdiffusion.worker import run_job
 from job_helpers import leftovers, make_input, make_job, phantom, result_of
+from safetensors import safe_open
 
 
 def test_a_job_gives_a_volume_on_the_input_with_its_numbers(tmp_path):
@@ -180,7 +182,8 @@ def test_nan_ends_in_a_clear_error_and_the_last_good_state_is_kept(tmp_path):
     assert (status.state, status.exit_code) == ("failed", 1)
     assert "not finite" in status.error
     assert not job.result.exists()
-    step, tensors = job.load_state(job.read_spec().digest)
+    with safe_open(str(job.state), framework="pt") as file:
+        step, tensors = int(file.metadata()["step"]), {"x": file.get_tensor("x")}
     assert step == 3
     assert torch.isfinite(tensors["x"]).all()
 
@@ -292,10 +295,16 @@ def test_every_method_resumes_to_the_same_bits(tmp_path, name):
     assert np.array_equal(result_of(job), result_of(unbroken))
 
 
-@pytest.mark.parametrize("damage", ["random", "other", "empty"])
+@pytest.mark.parametrize("damage", ["random", "other", "empty", "input"])
 def test_a_state_that_cannot_be_used_is_told_and_the_answer_is_the_same(tmp_path, damage):
     job = make_job(tmp_path / "job", method="slow")
-    if damage == "other":
+    if damage == "input":
+        run_job(job.path, listener=lambda event: event["event"] == "saved" and job.cancel.touch(), save_s=0.0)
+        assert job.state.exists()
+        path = Path(job.read_spec().input)
+        volume = read_volume(path)
+        write_volume(volume.like(volume.array + 100.0), path)
+    elif damage == "other":
         job.save_state(2, {"x": torch.ones(4, 32, 32)}, "another specification")
     else:
         job.state.write_bytes(b"" if damage == "empty" else bytes(range(256)))
@@ -303,9 +312,21 @@ def test_a_state_that_cannot_be_used_is_told_and_the_answer_is_the_same(tmp_path
     assert run_job(job.path, resume=True, listener=events.append).state == "done"
     told = [e["text"] for e in events if e["event"] == "warning" and "state" in e["text"]]
     assert len(told) == 1
-    unbroken = make_job(tmp_path / "unbroken", method="slow")
+    assert not [e for e in events if e["event"] == "resumed"]
+    unbroken = JobFolder(tmp_path / "unbroken")
+    unbroken.create(job.read_spec())
     run_job(unbroken.path)
     assert np.array_equal(result_of(job), result_of(unbroken))
+
+
+def test_a_state_belongs_to_the_weights_it_was_made_with(tmp_path):
+    monitor = JobMonitor(JobFolder(tmp_path), _quiet_log(JobFolder(tmp_path)), StopRequest(), "digest", resume=True)
+    monitor.sources["prior"] = "one"
+    monitor.folder.save_state(3, {"x": torch.ones(1)}, monitor.digest)
+    assert monitor.saved_state()[0] == 3
+    monitor.sources["prior"] = "another"
+    assert monitor.saved_state() is None
+    assert "input or prior" in monitor.warnings[0]
 
 
 def test_a_gpu_out_of_memory_goes_on_with_the_cpu(tmp_path, monkeypatch):
@@ -372,14 +393,6 @@ def test_eta_counts_from_where_a_resumed_run_began(tmp_path):
     time.sleep(0.2)
     monitor.step("phase", 60, 100)
     assert heard[-1]["eta_s"] == pytest.approx(0.8, abs=0.3)
-
-
-def test_the_default_prior_is_named_when_there_is_none(monkeypatch):
-    from ctdiffusion.priors import pack
-
-    monkeypatch.setattr(pack, "find_packs", dict)
-    with pytest.raises(ValueError, match=r"^prior: no prior pack is installed"):
-        jobrun.load_prior(None, "cpu")
 
 
 def test_status_of_a_dead_worker_is_interrupted(tmp_path):

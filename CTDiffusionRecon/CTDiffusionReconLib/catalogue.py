@@ -51,13 +51,13 @@ def checked(values: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
-def method_named(catalogue: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The method of that name.
+def method_named(catalogue: Mapping[str, Any], name: str, task: str = "methods") -> dict[str, Any]:
+    """The method of that name among those of a task: `methods` (reconstruction) or `superresolution`.
 
     Raises:
         ValueError: there is none; the text lists those that exist.
     """
-    known = {method["name"]: method for method in catalogue["methods"]}
+    known = {method["name"]: method for method in catalogue.get(task, [])}
     if name not in known:
         raise ValueError(f"method: {name!r} is unknown (known: {', '.join(known)})")
     return dict(known[name])

@@ -229,10 +229,12 @@ class ReconstructionLogic:
     def _check(
         self, source: Any, kind: str, request: ReconstructionRequest | SuperResolutionRequest, output: Any
     ) -> None:
+        catalogue = shipped_catalogue()
         if isinstance(request, ReconstructionRequest):
-            catalogue = shipped_catalogue()
             check_values(method_named(catalogue, request.method)["parameters"], request.parameters)
             check_values(catalogue["simulation"], request.simulation, "simulation")
+        else:
+            check_values(method_named(catalogue, request.method, "superresolution")["parameters"], request.parameters)
         if not isinstance(source, (str, Path)):
             checkVolume(source)
             if output is not None and output is source:

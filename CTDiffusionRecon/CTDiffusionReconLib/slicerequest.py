@@ -51,6 +51,12 @@ class SuperResolutionRequest:
         whole = isinstance(self.factor, int) and not isinstance(self.factor, bool)
         if self.factor is not None and not (whole and 2 <= self.factor <= 8):
             raise ValueError(f"factor: expected a whole number from 2 to 8, got {self.factor!r}")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or self.seed < 0:
+            raise ValueError(f"seed: expected a whole number of at least 0, got {self.seed!r}")
+        if self.prior is not None and not (isinstance(self.prior, str) and self.prior.strip()):
+            raise ValueError(f"prior: expected the name or folder of a prior pack, got {self.prior!r}")
+        if not isinstance(self.assume_hu, bool):
+            raise ValueError(f"assume_hu: expected True or False, got {self.assume_hu!r}")
         if self.device not in DEVICES:
             raise ValueError(f"device: must be one of {', '.join(DEVICES)}, got {self.device!r}")
         if not isinstance(self.parameters, Mapping):

@@ -27,7 +27,7 @@ from .study import run_study
 from .volume import read_volume, write_volume
 
 if TYPE_CHECKING:
-    from .priors.prior import Prior
+    from .priors.kinds import AnyPrior
 
 SAMPLE = "LIDC-IDRI-0001_256x256x64.nii.gz"
 SLAB = (26, 40)
@@ -94,7 +94,7 @@ def run(folder: Path, full: bool, device: str = "auto", methods: Sequence[str] =
     Raises:
         ValueError, OSError: the sample or the prior is missing or damaged, or the folder cannot be written to.
     """
-    from .jobrun import load_prior
+    from .priors.kinds import load_prior
 
     started = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
@@ -103,7 +103,10 @@ def run(folder: Path, full: bool, device: str = "auto", methods: Sequence[str] =
     start, stop = (0, whole.array.shape[0]) if full else SLAB
     reference = whole.slices(start, stop)
     choice = devices.resolve(device)
-    prior = load_prior(None, choice.device) if any(method_named(name).needs_prior for name in methods) else None
+    prior = None
+    for method in map(method_named, methods):
+        if method.needs_prior and prior is None:
+            prior = load_prior(None, method.prior_kind, method.default_prior, method.name, choice.device)
     geometry = default_geometry("fan", equispaced(VIEWS), reference.grid)
     settings = SimulationSettings()
     print(f"{TITLE}: slices {start} to {stop - 1} of {SAMPLE}, on {choice.device} ({choice.reason})", flush=True)
@@ -168,7 +171,7 @@ def _honesty(settings: SimulationSettings) -> list[str]:
     ]
 
 
-def _provenance(path: Path, prior: Prior | None, reason: str, device: str, seconds: float) -> dict[str, object]:
+def _provenance(path: Path, prior: AnyPrior | None, reason: str, device: str, seconds: float) -> dict[str, object]:
     facts: dict[str, object] = {
         "sample SHA-256": provenance.sha256_file(path),
         **{f"code: {name}": value for name, value in provenance.code_version().items()},

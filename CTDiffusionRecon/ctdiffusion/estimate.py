@@ -14,14 +14,13 @@ from typing import Any
 
 from .cachefolder import cache_folder
 from .geometry import Geometry, Grid
+from .samplinggrid import CHOICES, sampling_grid
 from .strictjson import read_object
 
 FILE = "calibration.json"
 # Float32 arrays of the size of the volume and of the projections that a reconstruction holds at once, generously.
 VOLUMES_HELD = 10
 PROJECTIONS_HELD = 8
-# Samplers with a parameter `grid` work on pixels of this size in mm, by default for pixels finer than the second.
-PRIOR_PIXEL, FINE_PIXEL = 1.5, 1.0
 # Coefficients of a stored projector: entries for each sample of a ray, bytes for each, and the limit for storing it.
 _ENTRIES, _ENTRY_BYTES, _MATRIX_LIMIT = 2.0, 16, 1_000_000_000
 # An iteration that stops by itself when it has converged takes about this share of what it may take.
@@ -222,14 +221,7 @@ def _sampling_grid(method: Mapping[str, Any], parameters: Mapping[str, Any], gri
     """The grid that a sampler with a parameter `grid` works on."""
     declared = {item["name"]: item["default"] for item in method["parameters"]}
     choice = parameters.get("grid", declared.get("grid"))
-    finest = {"auto": FINE_PIXEL, "prior": PRIOR_PIXEL}.get(str(choice), 0.0)
-    if not method["needs_prior"] or grid.in_plane_spacing >= finest:
-        return grid
-    factor = PRIOR_PIXEL / grid.in_plane_spacing
-    slices, rows, columns = grid.shape
-    shape = (slices, max(1, round(rows / factor)), max(1, round(columns / factor)))
-    dz, dy, dx = grid.spacing
-    return replace(grid, shape=shape, spacing=(dz, dy * rows / shape[1], dx * columns / shape[2]))
+    return sampling_grid(grid, str(choice)) if method["needs_prior"] and choice in CHOICES else grid
 
 
 def _voxels(grid: Grid) -> float:

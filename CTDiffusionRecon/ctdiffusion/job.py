@@ -222,6 +222,8 @@ class JobSpec:
             good = isinstance(self.angles_deg, (list, tuple)) and all(_is_number(a) for a in self.angles_deg)
             _require(good, "angles_deg", "expected a list of numbers", self.angles_deg)
             object.__setattr__(self, "angles_deg", tuple(float(a) for a in self.angles_deg))
+            span = max(self.angles_deg, default=0.0) - min(self.angles_deg, default=0.0)
+            _require(span <= 360.0, "angles_deg", "expected at most a full turn of 360 degrees", span)
             field_name = "angles_deg"
         else:
             _require(self.views is not None, "views", "missing (or give angles_deg)", self.views)
@@ -233,7 +235,12 @@ class JobSpec:
                 good = good and all(_is_number(a) for a in self.limited_deg)
                 _require(good, "limited_deg", "expected [start, span] in degrees", self.limited_deg)
                 object.__setattr__(self, "limited_deg", tuple(float(a) for a in self.limited_deg))
+                span = self.limited_deg[1]
+                _require(0.0 < span < 360.0, "limited_deg", "expected a span between 0 and 360 degrees", span)
                 field_name = "limited_deg"
+            elif self.arc_deg is not None:
+                good = 0.0 < self.arc_deg <= 360.0
+                _require(good, "arc_deg", "expected more than 0 and at most 360 degrees", self.arc_deg)
         try:
             angles = self.angles()
             _distinct(angles)

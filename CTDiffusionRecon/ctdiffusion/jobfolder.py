@@ -124,7 +124,7 @@ class JobFolder:
         return status
 
     def save_state(self, step: int, tensors: dict[str, Tensor], digest: str) -> None:
-        """Write the state after `step` steps of the specification with `digest`.
+        """Write the state after `step` steps of the job with `digest` (see `JobMonitor.digest`).
 
         Raises:
             OSError: it cannot be written; an earlier state stays.
@@ -132,13 +132,13 @@ class JobFolder:
         from safetensors.torch import save
 
         on_cpu = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
-        atomic.write_bytes(self.state, save(on_cpu, metadata={"step": str(step), "spec": digest}))
+        atomic.write_bytes(self.state, save(on_cpu, metadata={"step": str(step), "job": digest}))
 
     def load_state(self, digest: str) -> tuple[int, dict[str, Tensor]] | None:
-        """The saved state of the specification with `digest`, or None.
+        """The saved state of the job with `digest`, or None.
 
         Raises:
-            ValueError: the file is damaged or belongs to another specification.
+            ValueError: the file is damaged, or was saved with another specification, input or prior.
         """
         if not self.state.exists():
             return None
@@ -151,8 +151,8 @@ class JobFolder:
             step = int(metadata["step"])
         except (SafetensorError, KeyError, ValueError, OSError):
             raise ValueError("the saved state is damaged") from None
-        if metadata.get("spec") != digest:
-            raise ValueError("the saved state belongs to another specification")
+        if metadata.get("job") != digest:
+            raise ValueError("the saved state belongs to another specification, input or prior")
         return step, tensors
 
     def forget_run(self) -> None:

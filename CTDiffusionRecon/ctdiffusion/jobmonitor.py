@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from hashlib import sha256
 from pathlib import Path
 
 import torch
@@ -29,7 +31,7 @@ class JobMonitor(Monitor):
         folder: the job folder.
         log: where events go.
         stop: the request that `step` and `timed` obey.
-        digest: digest of the specification, kept with saved states.
+        specification: digest of the specification; saved states belong to it and to the `sources`.
         resume: whether `saved_state` may return an earlier run's state.
         report_s: shortest time in s between two step events of one phase.
         preview_s: shortest time in s between two previews.
@@ -41,7 +43,7 @@ class JobMonitor(Monitor):
         folder: JobFolder,
         log: EventLog,
         stop: StopRequest,
-        digest: str,
+        specification: str,
         *,
         resume: bool = False,
         report_s: float = 0.2,
@@ -51,7 +53,9 @@ class JobMonitor(Monitor):
         self.folder = folder
         self.log = log
         self.stop = stop
-        self.digest = digest
+        self.specification = specification
+        # Hashes of what the job reads: the input's values and the prior's weights.
+        self.sources: dict[str, str] = {}
         self.scale = AttenuationScale()
         self.warnings: list[str] = []
         self.seconds = dict.fromkeys(PARTS, 0.0)
@@ -63,6 +67,11 @@ class JobMonitor(Monitor):
         self._saved = time.monotonic()
         self._running: list[tuple[str, float]] = []
         self._preview: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the specification and the sources, by which a saved state is known to belong to this job."""
+        return sha256(json.dumps([self.specification, self.sources], sort_keys=True).encode()).hexdigest()
 
     def step(self, phase: str, step: int, total: int, image: Tensor | None = None) -> None:
         self.check()

@@ -26,9 +26,6 @@ from .volume import Volume, read_volume, write_volume
 
 if TYPE_CHECKING:
     from .priors.kinds import AnyPrior
-    from .priors.prior import Prior
-
-DEFAULT_PRIOR = "ct-triplet-256"
 
 
 def execute(folder: JobFolder, log: EventLog, stop: StopRequest, resume: bool, **intervals: float) -> JobStatus:
@@ -97,26 +94,12 @@ def read_measurement(spec: JobSpec, folder: Path, monitor: JobMonitor) -> tuple[
                 monitor.warn(f"{path.name}: {note}")
             content = provenance.sha256_array(volume.array)
         inputs = {"path": spec.input, "files_sha256": files, "values_sha256": content}
+        # Measured projections have their geometry in a second file.
+        monitor.sources["input"] = content + "".join(files.values())
     monitor.step("read", 1, 1)
     if spec.input_kind == "volume":
         measurement = _simulate(spec, volume, monitor)
     return measurement, inputs
-
-
-def load_prior(name: str | None, device: torch.device | str) -> Prior:
-    """The image prior of that name or folder; None takes the default one.
-
-    Raises:
-        ValueError: there is none, or it is damaged.
-    """
-    from .priors.pack import find_packs, load_pack, locate_pack
-
-    if name is None:
-        packs = find_packs()
-        if not packs:
-            raise ValueError("prior: no prior pack is installed; name the folder of one")
-        name = DEFAULT_PRIOR if DEFAULT_PRIOR in packs else next(iter(packs))
-    return load_pack(locate_pack(name), device)
 
 
 def _reconstruct(
@@ -130,6 +113,7 @@ def _reconstruct(
         monitor.step("prior", 0, 1)
         with monitor.timed("io"):
             prior = kinds.load_prior(spec.prior, method.prior_kind, method.default_prior, method.name, device)
+        monitor.sources["prior"] = prior.info.weights_sha256
         for text in anatomy.body_part_warnings(prior.info, measurement.template.body_part):
             monitor.warn(text)
         monitor.step("prior", 1, 1)

@@ -15,11 +15,12 @@ from pathlib import Path
 from ctdiffusion.geometry import Geometry, Grid, equispaced, limited_angle
 from ctdiffusion.presets import default_geometry
 from ctdiffusion.priors.pack import load_pack, locate_pack
+from ctdiffusion.priors.prior import Prior
 from ctdiffusion.quality.roughness import roughness_z
 from ctdiffusion.simulate import SimulationSettings
 from ctdiffusion.study import run_study
 from ctdiffusion.volume import read_volume, write_volume
-from learned import parsed
+from learned import Counter, parsed
 
 CASES = {
     "noise": SimulationSettings(),
@@ -48,6 +49,7 @@ SHOWN = {
     "roughness_z": "z rough.",
     "misfit": "misfit",
     "chi2": "chi2",
+    "evaluations": "evaluations",
     "seconds": "s",
 }
 
@@ -61,13 +63,14 @@ def main() -> None:
     parser.add_argument("--views", type=int, nargs="+", default=[30])
     parser.add_argument("--scans", nargs="+", default=["parallel", "fan"], choices=sorted(SCANS))
     parser.add_argument("--cases", nargs="+", default=["noise", "noise-free"], choices=sorted(CASES))
-    parser.add_argument("--methods", nargs="+", default=["fbp", "tv", "dds"], help="NAME[:PRESET or :KEY=VALUE,...]")
+    text = "NAME[@PRIOR][:PRESET or :KEY=VALUE,...]"
+    parser.add_argument("--methods", nargs="+", default=["fbp", "tv", "dds"], help=text)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--prior", default="ct-triplet-256")
     parser.add_argument("--keep", type=Path, help="folder for the reconstructed volumes")
     arguments = parser.parse_args()
     paths = [p for given in arguments.volumes for p in (sorted(given.glob("*.nii.gz")) if given.is_dir() else [given])]
-    prior = load_pack(locate_pack(arguments.prior))
+    priors: dict[str, tuple[Prior, Counter]] = {}
     rows: list[dict[str, object]] = []
     print("| " + " | ".join((*CASE, *SHOWN.values())) + " |\n|" + "---|" * (len(CASE) + len(SHOWN)))
     for path in paths:
@@ -83,7 +86,12 @@ def main() -> None:
             for method in arguments.methods
         ):
             geometry = scan(name, views, slab.grid)
-            base, _, values = parsed(method)
+            base, pack, values = parsed(method)
+            key = pack or arguments.prior
+            if key not in priors:
+                loaded = load_pack(locate_pack(key))
+                priors[key] = (loaded, Counter(loaded))
+            prior, counter = priors[key]
             (result,) = run_study(
                 slab, geometry, CASES[case], [(base, values)], seed=seed, prior=prior, first_slice=start
             )
@@ -98,6 +106,7 @@ def main() -> None:
                 "roughness_z": roughness_z(result.volume, slab),
                 "misfit": result.misfit["relative"],
                 "chi2": result.misfit["chi2"],
+                "evaluations": counter.of(slab.array.shape[0]),
                 "seconds": result.seconds,
             }
             rows.append(row)

@@ -18,6 +18,7 @@ from ctdiffusion.noise import NoiseSource
 from ctdiffusion.operators.factory import make_operator
 from ctdiffusion.priors.pack import load_pack
 from ctdiffusion.projections import Projections
+from ctdiffusion.samplinggrid import sampling_grid
 from ctdiffusion.units import AttenuationScale
 from priors.small_pack import small_pack
 from samplers.gaussian_prior import GaussianPrior, posterior
@@ -200,3 +201,24 @@ def test_fine_grids_are_sampled_on_the_priors_pixels(pixel: float, choice: str, 
     side, spacing = sizes[0]
     assert side == (round(20 * pixel / 1.5) if coarse else 20)
     assert spacing == pytest.approx(20 * pixel / side)
+
+
+@pytest.mark.parametrize(
+    ("pixel", "choice", "known", "expected"),
+    [
+        (0.75, "auto", (0.8, 2.0), 1.5),
+        (0.75, "auto", (0.66, 0.86), 0.75),
+        (0.4, "prior", (0.66, 0.86), 0.86),
+        (0.86, "prior", (0.66, 0.86), 0.86),
+        (0.4, "prior", (2.0, 3.0), 2.0),
+        (0.4, "input", (2.0, 3.0), 0.4),
+    ],
+)
+def test_the_sampling_grid_stays_where_the_prior_was_trained(
+    pixel: float, choice: str, known: tuple[float, float], expected: float
+) -> None:
+    grid = Grid((3, 400, 200), (2.0, pixel, pixel))
+    found = sampling_grid(grid, choice, known)
+    assert found.in_plane_spacing == pytest.approx(expected, rel=0.01)
+    assert found.shape[1] * found.spacing[1] == pytest.approx(400 * pixel)
+    assert (found == grid) == (expected == pixel)

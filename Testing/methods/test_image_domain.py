@@ -248,13 +248,28 @@ def test_what_a_dead_pixel_read_does_not_matter_where_all_rays_count_alike(pack:
     assert float((results[1] - results[0]).norm() / results[0].norm()) < 0.2
 
 
-@pytest.mark.parametrize(("slices", "told"), [(1, True), (2, False)])
-def test_one_slice_is_told_that_it_has_no_neighbours(pack: Path, slices: int, told: bool) -> None:
+@pytest.mark.parametrize(
+    ("name", "slices", "told"),
+    [
+        ("iscs", 1, "noise_policy"),
+        ("iscs", 2, ""),
+        ("dds-tv", 1, "tv"),
+        ("dds-tv", 2, ""),
+        ("diffusionblend", 2, "fewer than three"),
+        ("diffusionblend", 3, ""),
+        ("diffusionblend++", 2, "fewer than three"),
+        ("diffusionblend++", 8, "fewer than nine"),
+        ("diffusionblend++", 9, ""),
+    ],
+)
+def test_too_few_slices_for_a_system_are_told(pack: Path, name: str, slices: int, told: str) -> None:
     texts: list[str] = []
 
     class Warnings(Monitor):
         def warn(self, text: str) -> None:
             texts.append(text)
 
-    run("iscs", replace(small_problem(slices, load_pack(pack)), monitor=Warnings()), steps=2)
-    assert any("noise_policy" in text for text in texts) == told
+    run(name, replace(small_problem(slices, load_pack(pack)), monitor=Warnings()), steps=2)
+    found = [text for text in texts if "slice" in text]
+    assert len(found) == bool(told)
+    assert not told or told in found[0]

@@ -59,11 +59,26 @@ def test_noise_in_the_data_pulls_the_correction_back(profile: Profile | None) ->
 
 def test_a_profile_has_its_width_at_half_maximum() -> None:
     for shape in ("gaussian", "trapezoid"):
-        weight = Profile(shape, 4.0).weight(torch.tensor([0.0, 2.0, -2.0, 1.9, 2.1]))
-        assert weight[0] == 1.0
-        assert weight[1] == pytest.approx(0.5)
-        assert weight[2] == pytest.approx(0.5)
-        assert weight[3] > 0.5 > weight[4]
+        edges = torch.tensor([0.0, 1.9, 2.0, 2.1], dtype=torch.float64)[:, None] + torch.tensor([-1e-4, 1e-4])
+        top, inside, half, outside = Profile(shape, 4.0).below(edges).diff(dim=1)[:, 0]
+        assert half / top == pytest.approx(0.5, rel=1e-3)
+        assert inside > half > outside
+        assert Profile(shape, 4.0).below(torch.tensor([-1e3, 0.0, 1e3])).tolist() == pytest.approx([0.0, 0.5, 1.0])
+
+
+@pytest.mark.parametrize("shape", ["gaussian", "trapezoid"])
+@pytest.mark.parametrize(("factor", "expected"), [(2, [0.5, 0.5]), (3, [0.0, 1.0, 0.0]), (4, [0.0, 0.5, 0.5, 0.0])])
+def test_a_narrow_profile_lies_in_the_middle(shape: str, factor: int, expected: list[float]) -> None:
+    matrix = SliceAverage(3 * factor, factor, Profile(shape, 0.3)).matrix()
+    assert matrix[1, factor : 2 * factor].tolist() == pytest.approx(expected, abs=1e-3)
+
+
+def test_overlap_makes_noise_stronger_until_it_is_refused() -> None:
+    assert SliceAverage(40, 4).noise_gain == 1.0
+    gains = [SliceAverage(160, 4, Profile("gaussian", width)).noise_gain for width in (4.0, 8.0, 12.0)]
+    assert gains == pytest.approx([1.76, 24.6, 1830.0], rel=0.02)
+    with pytest.raises(ValueError, match="profile_mm: the slices overlap"):
+        SliceAverage(160, 4, Profile("gaussian", 16.0))
 
 
 def test_what_does_not_fit_is_refused() -> None:

@@ -40,6 +40,14 @@ def test_slabs_agree_with_the_whole_volume() -> None:
         assert torch.equal(slab, whole[first : first + count])
 
 
+@pytest.mark.parametrize("first", [0, 20, 24])
+def test_length_zero_is_one_arc_over_what_is_computed_wherever_it_lies(first: int) -> None:
+    noise = noise_policy("inter-slice", NoiseSource(3, first), 0, SHAPE[0]).normal(1, SHAPE).flatten(1)
+    correlation = noise @ noise.T / noise.shape[1]
+    assert abs(float(correlation[0, -1])) < 0.05
+    assert float(correlation[0, 6]) == pytest.approx(math.cos(0.25 * math.pi), abs=0.05)
+
+
 def test_an_arc_of_one_slice_is_independent_noise() -> None:
     source = NoiseSource(4, 2)
     assert torch.equal(InterSliceNoise(source, 1).normal(3, SHAPE), source.normal(3, SHAPE))

@@ -26,8 +26,13 @@ def test_geometric_levels_have_equal_ratios_and_exact_ends() -> None:
 
 @pytest.mark.parametrize(("start", "end", "steps"), [(0.1, 0.3, 4), (0.3, 0.0, 4), (0.3, 0.1, 0), (-1.0, 0.1, 3)])
 def test_impossible_schedules_are_refused(start: float, end: float, steps: int) -> None:
-    with pytest.raises(ValueError, match=r"noise levels|steps"):
+    wrong = "steps" if steps == 0 else "sigma_start" if start < 0.0 else "sigma_end"
+    with pytest.raises(ValueError, match=rf"^parameters\.{wrong}: "):
         geometric(start, end, steps)
+
+
+def test_a_single_level_needs_no_end() -> None:
+    assert geometric(0.1, 0.3, 1) == [0.1]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.85, 1.0])

@@ -326,7 +326,18 @@ def test_thin_slices_lie_between_the_borders_of_their_thick_ones(real):
 
 
 @pytest.mark.parametrize(
-    ("options", "named"), [({"factor": 9}, "factor"), ({"method": ""}, "method"), ({"views": 30}, "views")]
+    ("options", "named"),
+    [
+        ({"factor": 9}, "factor"),
+        ({"method": ""}, "method"),
+        ({"method": "cubic"}, "method: 'cubic' is unknown"),
+        ({"views": 30}, "views"),
+        ({"parameters": {"steps": -1}}, "parameters.steps"),
+        ({"parameters": {"step": 3}}, "parameters.step"),
+        ({"seed": -1}, "seed"),
+        ({"prior": ""}, "prior"),
+        ({"assume_hu": 1}, "assume_hu"),
+    ],
 )
 def test_super_resolution_refuses_by_name(logic, options, named):
     before = volumes()

@@ -77,6 +77,8 @@ def test_a_file_is_written_with_its_provenance_and_nothing_else(tmp_path: Path) 
         (("--method", "linear", "--factor", "9"), "spec.factor"),
         (("--method", "linear", "--profile", "gaussian"), "spec.profile_mm"),
         (("--method", "linear", "--simulate-from-thin"), "spec.factor: missing"),
+        (("--method", "tv", "--factor", "2", "--profile", "gaussian", "--profile-mm", "50"), "profile_mm: the slices"),
+        (("--method", "zsr", "--factor", "2", "--sigma-end", "0.9"), "parameters.sigma_end"),
         (("--method", "zsr", "--prior", "nobody"), "no pack named 'nobody'"),
         (("--method", "linear", "--factor", "7", "--simulate-from-thin"), "factor: 12 thin slices"),
     ],
@@ -94,7 +96,19 @@ def test_bad_input_is_one_line_and_writes_nothing(
 def test_other_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["superres", str(tmp_path / "none.nrrd"), "-o", str(tmp_path / "o"), "--method", "linear"]) == 2
     assert call(tmp_path, "--method", "linear", "--factor", "x") == 2
+    assert "expected 2 to 8 or auto, got 'x'" in capsys.readouterr().err
     volume = Volume(np.full((4, 8, 8), np.nan, np.float32), (1.0, 1.0, 3.0))
     assert call(tmp_path, "--method", "linear", volume=volume, out="bad") == 2
     assert "not finite" in capsys.readouterr().err
     assert not (tmp_path / "bad").exists()
+
+
+@pytest.mark.parametrize(("width", "told"), [("0.35", False), ("0.75", False), ("2", True)])
+def test_profiles_of_any_width_reproduce_the_slices_or_say_what_they_cost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], width: str, told: bool
+) -> None:
+    assert call(tmp_path, "--method", "tv", "--factor", "2", "--profile", "gaussian", "--profile-mm", width) == 0
+    said = capsys.readouterr()
+    assert ("times stronger" in said.out + said.err) == told
+    status = JobFolder(tmp_path / "job").read_status()
+    assert status.misfit is not None and status.misfit["relative"] < 1e-3

@@ -106,7 +106,7 @@ def test_inter_slice_noise_turns_along_the_planes(direction: str) -> None:
     assert abs(float((within[:, :, 1:] * within[:, :, :-1]).mean())) < 0.06, "white within the planes"
 
 
-def test_triplets_cost_a_third_and_need_a_prior_of_stacks(pack: Path) -> None:
+def test_triplets_cost_about_a_third_and_need_a_prior_of_stacks(pack: Path) -> None:
     prior = load_pack(pack)
     stacks = []
     inner = prior._evaluate
@@ -122,6 +122,12 @@ def test_triplets_cost_a_third_and_need_a_prior_of_stacks(pack: Path) -> None:
         out = across_slices(prior, (1.0, 1.0, 1.0), direction_named("coronal"), kind, 0)(x, 0.1, 0)
         assert out.shape == x.shape
         assert sum(stacks) == evaluations
+    stacks.clear()
+    across_slices(prior, (1.0, 1.0, 1.0), direction_named("coronal"), "triplets", 0)(torch.rand((8, 20, 12)), 0.1, 0)
+    assert 20 / 3 < sum(stacks) <= 9, "the ends are covered by blocks that overlap"
+    prior.info = replace(prior.info, labels=(0,))
+    with pytest.raises(ValueError, match=r"^prior: .* labels 0, not 3"):
+        across_slices(prior, (1.0, 1.0, 1.0), direction_named("coronal"), "triplets", 0)(x, 0.1, 0)
 
 
 def test_the_seed_decides(pack: Path) -> None:

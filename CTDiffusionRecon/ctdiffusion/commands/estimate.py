@@ -13,8 +13,7 @@ from ..catalogue import method_facts
 from ..estimate import Estimate, Speed, estimate, read_speed, speed_values
 from ..geometry import Geometry, Grid
 from ..job import DEVICES, JobSpec
-from ..jobrun import DEFAULT_PRIOR
-from ..methods.registry import method_named
+from ..methods.registry import DEFAULT_PRIOR, method_named
 from ..presets import default_geometry
 from ..priors.pack import find_packs
 from ..strictjson import read_object
@@ -36,7 +35,7 @@ def main(args: argparse.Namespace) -> int:
     """Print an estimate."""
     spec = None if args.spec is None else JobSpec.from_dict(read_object(args.spec))
     device = devices.resolve(args.device or ("auto" if spec is None else spec.device)).device
-    prior = _prior(args.prior or (None if spec is None else spec.prior))
+    prior = args.prior or _prior(spec)
     speed = read_speed(device.type)
     known = prior is None or Path(prior).name in speed.network_ns
     if args.calibrate or spec is None or not speed.measured or not known:
@@ -79,12 +78,13 @@ def _scan(spec: JobSpec, folder: Path) -> tuple[Geometry, Grid]:
     return default_geometry(spec.geometry, spec.angles(), volume.grid), volume.grid
 
 
-def _prior(name: str | None) -> str | None:
-    """The pack to time: that name, else the default one, else any, else none."""
-    packs = find_packs()
-    if name is not None:
-        return name
-    return DEFAULT_PRIOR if DEFAULT_PRIOR in packs else next(iter(packs), None)
+def _prior(spec: JobSpec | None) -> str | None:
+    """The pack that the job will use; without a job, and for a method that needs none, the one for images."""
+    if spec is not None and spec.prior is not None:
+        return spec.prior
+    method = None if spec is None else method_named(spec.method)
+    name = method.default_prior if method is not None and method.needs_prior else DEFAULT_PRIOR
+    return name if name in find_packs() else None
 
 
 def _line(found: Estimate) -> str:

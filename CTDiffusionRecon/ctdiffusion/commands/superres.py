@@ -83,4 +83,7 @@ def spec_of(args: argparse.Namespace) -> SuperResolutionSpec:
 
 
 def _factor(text: str) -> int | None:
-    return None if text == "auto" else int(text)
+    try:
+        return None if text == "auto" else int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected {FACTORS[0]} to {FACTORS[1]} or auto, got {text!r}") from None

@@ -14,6 +14,8 @@ from .registry import Method, Problem, register
 
 def run(problem: Problem, parameters: GradientParameters) -> Tensor:
     """DiffusionBlend in 1/mm; see `image_sampling.reconstruct`."""
+    if problem.grid.shape[0] < 3:
+        problem.monitor.warn("fewer than three slices have no neighbours on both sides: each is denoised on its own")
     return reconstruct(problem, parameters, conjugate_gradients(parameters), neighbourhood)
 
 

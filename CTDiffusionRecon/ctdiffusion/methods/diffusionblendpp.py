@@ -1,9 +1,10 @@
 """DiffusionBlend++ (Song et al., NeurIPS 2024, arXiv:2406.10211): a joint prior of slice triplets over the volume.
 
 Each level divides the volume into triplets, adjacent and three slices apart in turn, at a random offset, and denoises
-each triplet at once: a third of the network evaluations of a slice-wise sampler. Built on the released LIDC script; the
-AAPM one starts from the truth and throws its data consistency away. Any number of slices works, not only
-multiples of nine, and all triplets of a level are evaluated in batches.
+each triplet at once: about a third of the network evaluations of a slice-wise sampler, all of a level in batches. Any
+number of slices works, not only multiples of nine: blocks overlap at the ends, and below nine slices every triplet is
+adjacent. Built on the released LIDC script; the AAPM one starts from the truth and discards its data consistency. The
+released step has total variation along z inside; here that is the option `tv`, off.
 """
 
 from __future__ import annotations
@@ -30,7 +31,11 @@ class DiffusionBlendPPParameters(GradientParameters):
 
 def run(problem: Problem, parameters: DiffusionBlendPPParameters) -> Tensor:
     """DiffusionBlend++ in 1/mm; see `image_sampling.reconstruct`."""
-    noise = problem.noise
+    noise, slices = problem.noise, problem.grid.shape[0]
+    if slices < 3:
+        problem.monitor.warn("fewer than three slices make no triplet: each is denoised on its own")
+    elif slices < 9:
+        problem.monitor.warn("fewer than nine slices: triplets three slices apart do not fit, all are adjacent")
     triplets = partial(blended_triplets, seed=noise.seed, first_slice=noise.first_slice)
     return reconstruct(problem, parameters, conjugate_gradients(parameters), triplets)
 

@@ -14,7 +14,7 @@ from typing import Any, cast
 from torch import Tensor
 from torch.nn import functional
 
-from ..geometry import Geometry, Grid
+from ..geometry import Geometry
 from ..operators.angular import missing_directions
 from ..operators.factory import make_operator
 from ..parameters import parameter
@@ -27,12 +27,9 @@ from ..samplers.noise_policy import POLICIES, noise_policy
 from ..samplers.schedule import geometric
 from ..samplers.slice_policy import Denoise, per_slice
 from ..samplers.transition import TRANSITIONS, transition_named
+from ..samplinggrid import CHOICES, FINE_PIXEL, PRIOR_PIXEL, sampling_grid
 from .registry import Problem
 
-# Pixel size in mm that the option `grid = prior` samples on: the middle of the training volumes' sizes.
-PRIOR_PIXEL = 1.5
-# Finer pixels than this are sampled there by default: at 0.8 mm it was better and faster (docs/quality.md).
-FINE_PIXEL = 1.0
 # Noise on the starting FBP: with a missing arc that image is no start but a lie, and most of it must go
 # (docs/quality-image-domain.md).
 SIGMA_START = 0.3
@@ -112,9 +109,10 @@ class SamplingParameters:
     )
     grid: str = parameter(
         "auto",
-        "Where to sample: on the input's grid, or on pixels of the size the prior was mostly trained on. Automatic: "
-        f"the latter for pixels below {FINE_PIXEL} mm. The result lies on the input either way.",
-        choices=("auto", "input", "prior"),
+        f"Where to sample: on the input's grid, or on pixels of {PRIOR_PIXEL} mm, or the nearest size that the prior "
+        f"was trained on. Automatic: the latter for pixels below {FINE_PIXEL} mm, where the prior knows "
+        f"{PRIOR_PIXEL} mm. The result lies on the input either way.",
+        choices=CHOICES,
     )
 
 
@@ -161,10 +159,9 @@ def reconstruct(
     grid = problem.grid
     if grid.shape[0] == 1 and parameters.noise_policy != "independent":
         problem.monitor.warn(f"noise_policy: {parameters.noise_policy} is without effect, one slice has no neighbours")
-    finest = {"input": 0.0, "auto": FINE_PIXEL, "prior": PRIOR_PIXEL}[parameters.grid]
-    if grid.in_plane_spacing >= finest:
+    coarse = sampling_grid(grid, parameters.grid, prior.info.spacing_range)
+    if coarse == grid:
         return _sampled(problem, prior, parameters, consistency, slices)
-    coarse = _coarser(grid)
     operator = make_operator(problem.projections.geometry, coarse, problem.projections.data.device)
     mu = _sampled(replace(problem, grid=coarse, operator=operator), prior, parameters, consistency, slices)
     mu = functional.interpolate(mu[:, None], size=grid.shape[1:], mode="bicubic", align_corners=False)[:, 0]
@@ -182,6 +179,8 @@ def conjugate_gradients(parameters: GradientParameters) -> Callable[[Problem, Pr
             return _tolerance(problem, prior, parameters.trust, sigma)
 
         if parameters.tv:
+            if parameters.tv_axes == "z" and problem.grid.shape[0] == 1:
+                problem.monitor.warn("tv: along z it is without effect, one slice has no neighbours")
             smooth = TotalVariationConsistency.of(
                 operator, projections, steps, error, parameters.tv, parameters.tv_axes, parameters.weighted
             )
@@ -268,16 +267,3 @@ def _tolerance(problem: Problem, prior: Prior, trust: float, sigma: float) -> fl
     scale, window = problem.projections.scale, prior.info.hu_window
     unit = scale.to_mu(window.high) - scale.to_mu(window.low)
     return float(unit) * prior.expected_error(sigma) / math.sqrt(max(trust, 1e-9))
-
-
-def _coarser(grid: Grid) -> Grid:
-    """The same extent on pixels of about PRIOR_PIXEL."""
-    factor = PRIOR_PIXEL / grid.in_plane_spacing
-    slices, rows, columns = grid.shape
-    dz, dy, dx = grid.spacing
-    few_rows, few_columns = max(1, round(rows / factor)), max(1, round(columns / factor))
-    return replace(
-        grid,
-        shape=(slices, few_rows, few_columns),
-        spacing=(dz, dy * rows / few_rows, dx * columns / few_columns),
-    )

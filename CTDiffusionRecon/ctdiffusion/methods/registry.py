@@ -19,6 +19,9 @@ from ..projections import Projections
 if TYPE_CHECKING:
     from ..priors.kinds import AnyPrior
 
+# The pack that serves all methods on images.
+DEFAULT_PRIOR = "ct-triplet-256"
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -67,7 +70,7 @@ class Method:
     run: Callable[[Problem, Any], Tensor]
     needs_prior: bool = False
     prior_kind: str = "image"
-    default_prior: str = "ct-triplet-256"
+    default_prior: str = DEFAULT_PRIOR
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     evaluations: float = 1.0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -13,6 +14,8 @@ FACTORS = (2, 8)
 PROFILES = ("rectangle", "gaussian", "trapezoid")
 # A trapezoid's flat top relative to its base: what a spoiled-gradient-echo excitation or a CT collimator comes near to.
 _FLAT_SHARE = 0.5
+# Beyond this noise gain single precision does not reproduce the thick slices to a part in a thousand.
+_HOPELESS = 1e4
 
 
 @dataclass(frozen=True)
@@ -36,21 +39,24 @@ class Profile:
         if not (math.isfinite(self.fwhm) and self.fwhm > 0.0):
             raise ValueError(f"profile_mm: must be a positive width, got {self.fwhm!r}")
 
-    def weight(self, distance: Tensor) -> Tensor:
-        """Sensitivity at distances from the centre in thin slices, 1 at the centre."""
+    def below(self, distance: Tensor) -> Tensor:
+        """Share of the sensitivity that lies below distances from the centre in thin slices, 0 to 1."""
         if self.shape == "gaussian":
-            return torch.exp(-4.0 * math.log(2.0) * (distance / self.fwhm) ** 2)
+            return 0.5 * (1.0 + torch.erf(2.0 * math.sqrt(math.log(2.0)) * distance / self.fwhm))
         base = 2.0 * self.fwhm / (1.0 + _FLAT_SHARE)
-        slope = 0.5 * base * (1.0 - _FLAT_SHARE)
-        return ((0.5 * base - distance.abs()) / slope).clamp(0.0, 1.0)
+        d = distance.clamp(-0.5 * base, 0.5 * base)
+        # The trapezoid is a sum of four ramps, its integral one of four parabolas.
+        corners = ((-0.5, 1.0), (-0.5 * _FLAT_SHARE, -1.0), (0.5 * _FLAT_SHARE, -1.0), (0.5, 1.0))
+        area = sum(sign * 0.5 * (d - place * base).clamp(min=0.0) ** 2 for place, sign in corners)
+        return torch.as_tensor(area / (0.5 * base * (1.0 - _FLAT_SHARE) * self.fwhm))
 
 
 class SliceAverage:
     """y = A x: thick slice k is the weighted mean of the thin slices about its centre, along the first axis.
 
     Without a profile it is the plain mean of thin slices k f to k f + f - 1, whose transpose and pseudo-inverse need no
-    matrix: A A' = I / f, so that A+ repeats every thick slice f times. A profile overlaps the neighbours; at the
-    ends of the volume the weights that remain are scaled to a sum of 1.
+    matrix: A A' = I / f, so that A+ repeats every thick slice f times. A thin slice counts by the part of the profile
+    that lies in it; at the ends of the volume the weights that remain are scaled to a sum of 1.
 
     Args:
         thin_slices: number of thin slices, a multiple of `factor`.
@@ -58,7 +64,8 @@ class SliceAverage:
         profile: slice profile; None is the rectangle of one slice distance.
 
     Raises:
-        ValueError: a factor out of range, or one that does not divide the thin slices.
+        ValueError: a factor out of range, one that does not divide the thin slices, or a profile so wide that the
+            thick slices are all but the same.
     """
 
     def __init__(self, thin_slices: int, factor: int, profile: Profile | None = None) -> None:
@@ -69,7 +76,20 @@ class SliceAverage:
             raise ValueError(f"factor: {factor} does not divide {thin_slices} slices")
         self.thin_slices, self.factor, self.profile = thin_slices, factor, profile
         self.thick_slices = thin_slices // factor
-        self._matrix = None if profile is None else _matrix(self.thick_slices, factor, profile.weight)
+        self._matrix = None if profile is None else _matrix(self.thick_slices, factor, profile.below)
+        if self.noise_gain > _HOPELESS:
+            raise ValueError(
+                "profile_mm: the slices overlap by so much that thin ones cannot be told from them: their noise "
+                f"would become {self.noise_gain:.0g} times stronger"
+            )
+
+    @cached_property
+    def noise_gain(self) -> float:
+        """How many times A+ makes noise in the thick slices stronger, at worst, than repeating them would (1)."""
+        if self._matrix is None:
+            return 1.0
+        least = float(torch.linalg.svdvals(self._matrix)[-1])
+        return 1.0 / (least * math.sqrt(self.factor)) if least > 0.0 else math.inf
 
     def matrix(self) -> Tensor:
         """A as a matrix `[thick slice, thin slice]`, float64."""
@@ -127,8 +147,8 @@ def along_slices(matrix: Tensor, x: Tensor) -> Tensor:
     return out
 
 
-def _matrix(thick: int, factor: int, weight: Callable[[Tensor], Tensor]) -> Tensor:
-    thin = torch.arange(thick * factor, dtype=torch.float64)
-    centres = torch.arange(thick, dtype=torch.float64) * factor + 0.5 * (factor - 1)
-    weights = weight(thin[None] - centres[:, None])
+def _matrix(thick: int, factor: int, below: Callable[[Tensor], Tensor]) -> Tensor:
+    edges = torch.arange(thick * factor + 1, dtype=torch.float64)
+    centres = (torch.arange(thick, dtype=torch.float64) + 0.5) * factor
+    weights = below(edges[None] - centres[:, None]).diff(dim=1)
     return weights / weights.sum(1, keepdim=True)

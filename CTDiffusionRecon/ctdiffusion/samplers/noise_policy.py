@@ -40,8 +40,8 @@ class InterSliceNoise:
     Absolute slice k = j L + i has cos(i pi / 2L) z_j + sin(i pi / 2L) z_{j+1}, with z_j the independent noise of anchor
     j. The angle between two anchors is taken as pi/2, its value for white noise of many pixels, so that every slice
     is exactly white; the paper measures it and is white to the order of one over the root of the pixel number. With
-    an anchor every L slices a slice's noise depends on its absolute position alone, and slabs agree; L = slices - 1
-    is the one arc of the paper, L = 1 is independent noise.
+    an anchor every L slices a slice's noise depends on its absolute position alone, and slabs agree. L = 1 is
+    independent noise; the one arc of the paper is L = slices - 1, counted from the first slice of whatever is computed.
 
     Attributes:
         source: independent noise, which gives the anchors and knows the absolute index of the first slice.
@@ -76,7 +76,10 @@ def noise_policy(name: str, source: NoiseSource, length: int, slices: int) -> No
     if name == "independent":
         return source
     if name == "inter-slice":
-        return InterSliceNoise(source, length or max(1, slices - 1))
+        if length == 0:
+            # One arc from the first of these slices to their last, wherever they lie in the volume.
+            return InterSliceNoise(NoiseSource(source.seed), max(1, slices - 1))
+        return InterSliceNoise(source, length)
     if name == "shared":
         return SharedNoise(source)
     raise ValueError(f"noise_policy: {name!r} is unknown (known: {', '.join(POLICIES)})")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from ..operators.base import LinearOperator
 from ..projections import Projections
-from ..solvers.sirt import sirt
+from ..solvers.sirt import sirt, sirt_weights
 
 
 @dataclass(frozen=True)
@@ -23,16 +24,18 @@ class NullSpaceConsistency:
 
     operator: LinearOperator
     data: Tensor
-    live: Tensor | None
     iterations: int
+    weights: tuple[Tensor, Tensor]
 
     @staticmethod
     def of(operator: LinearOperator, projections: Projections, iterations: int) -> NullSpaceConsistency:
         """Leave out the rays of dead detector pixels, whose variance is infinite."""
         data, variance = projections.data, projections.variance
         live = None if variance is None else variance.isfinite().to(data.dtype)
-        return NullSpaceConsistency(operator, data if live is None else data.where(live > 0, 0.0), live, iterations)
+        data = data if live is None else data.where(live > 0, 0.0)
+        image = torch.empty(operator.grid.shape, device=data.device)
+        return NullSpaceConsistency(operator, data, iterations, sirt_weights(operator, data, image, live))
 
     def __call__(self, mu0: Tensor) -> Tensor:
         """The consistent volume in 1/mm from the estimate `mu0`."""
-        return sirt(self.operator, self.data, mu0, self.iterations, nonnegative=False, live=self.live)
+        return sirt(self.operator, self.data, mu0, self.iterations, nonnegative=False, weights=self.weights)

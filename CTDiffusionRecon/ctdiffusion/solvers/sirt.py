@@ -20,6 +20,7 @@ def sirt(
     nonnegative: bool = True,
     live: Tensor | None = None,
     callback: Callable[[int, Tensor], None] | None = None,
+    weights: tuple[Tensor, Tensor] | None = None,
 ) -> Tensor:
     """x <- x + relaxation C A' R (y - A x), with R and C the reciprocals of the row and column sums of A.
 
@@ -34,6 +35,7 @@ def sirt(
         nonnegative: whether negative attenuation is set to 0 after every iteration.
         live: 1 where a ray counts and 0 where its detector pixel is dead, of the shape of y; None counts all.
         callback: called after every iteration with the number done and the image, which it must not change.
+        weights: (R, C) from `sirt_weights` with the same `live`, for a caller that iterates often.
 
     Returns:
         x, `[slice, row, column]` in 1/mm.
@@ -48,12 +50,8 @@ def sirt(
         raise ValueError(f"iterations must not be negative, got {iterations}")
     if not 0.0 < relaxation < 2.0:
         raise ValueError(f"relaxation must lie between 0 and 2, got {relaxation!r}")
-    counted = torch.ones_like(y[:1] if operator.geometry.is_stack else y) if live is None else live
-    ones = torch.ones_like(x0[:1] if operator.geometry.is_stack else x0)
-    rows = operator.forward(ones)
-    R = counted * ratio(torch.ones_like(rows), rows)
-    columns = operator.adjoint(counted)
-    C = ratio(torch.full_like(columns, relaxation), columns)
+    R, C = weights or sirt_weights(operator, y, x0, live)
+    C = relaxation * C
     x = x0.clamp(min=0.0) if nonnegative else x0.clone()
     for step in range(1, iterations + 1):
         residual = y - operator.forward(x)
@@ -63,3 +61,17 @@ def sirt(
         if callback is not None:
             callback(step, x)
     return x
+
+
+def sirt_weights(operator: LinearOperator, y: Tensor, x: Tensor, live: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """R and C: the reciprocals of the row and column sums of A, 0 where a ray or voxel is not met.
+
+    Args:
+        operator: A.
+        y, x: line integrals and image, for their shapes; of a stack one slice serves all.
+        live: as for `sirt`.
+    """
+    counted = torch.ones_like(y[:1] if operator.geometry.is_stack else y) if live is None else live
+    rows = operator.forward(torch.ones_like(x[:1] if operator.geometry.is_stack else x))
+    columns = operator.adjoint(counted)
+    return counted * ratio(torch.ones_like(rows), rows), ratio(torch.ones_like(columns), columns)

@@ -65,10 +65,8 @@ def check_prior(info: PriorInfo, volume: Volume, name: str, modality: str, why: 
     """Refuse a prior of another kind of image.
 
     Raises:
-        ValueError: MR for a CT prior or the reverse, or a prior of sinograms.
+        ValueError: MR for a CT prior or the reverse.
     """
-    if info.domain != "image":
-        raise ValueError(f"prior: {info.name} is a prior of {info.domain}s, z super-resolution needs one of images")
     if info.modality == modality:
         return
     if modality == "MR":

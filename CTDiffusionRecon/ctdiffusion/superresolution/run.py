@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -13,17 +13,17 @@ from ..events import EventLog
 from ..images.memory import check_memory
 from ..jobfolder import JobFolder, JobStatus
 from ..jobmonitor import JobMonitor
-from ..jobrun import load_prior, log_as_warnings, prior_facts, write_result
+from ..jobrun import log_as_warnings, prior_facts, write_result
 from ..monitor import Monitor
 from ..noise import NoiseSource
 from ..operators.slice_average import Profile, SliceAverage
 from ..pipeline import ReconstructionError, Result
+from ..priors import kinds
 from ..priors.prior import Prior
 from ..stopping import StopRequest
 from ..strictjson import read_object
 from ..volume import Volume, read_intensities
 from .intensity import Intensities, check_prior, intensities, judge
-from .planes import PLANES, pixel_of
 from .quality import against_thick, against_truth
 from .registry import SliceMethod, ThickStack, slice_method_named
 from .spec import SuperResolutionSpec
@@ -32,8 +32,8 @@ from .thin import automatic_factor, cropped, thick_volume, thin_volume
 DEFAULT_PRIORS = {"CT": "ct-triplet-256", "MR": "mri-t1-256"}
 # Float32 arrays of the size of the thin volume held at once, generously.
 _VOLUMES_HELD = 14
-# Planes whose pixels are longer one way than the other by more than this are not what a prior was trained on.
-_SQUARE = 1.25
+# Noise gain of a slice profile from which a user should know of it.
+_STRONG = 10.0
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,9 @@ def execute(folder: JobFolder, log: EventLog, stop: StopRequest, resume: bool, *
         with monitor.timed("io"):
             files = provenance.file_hashes(path) if path.exists() else {}
             volume = read_intensities(path)
-            inputs = {
-                "path": spec.input, "files_sha256": files, "values_sha256": provenance.sha256_array(volume.array)
-            }  # fmt: skip
+            content = provenance.sha256_array(volume.array)
+            inputs = {"path": spec.input, "files_sha256": files, "values_sha256": content}
+        monitor.sources["input"] = content
         monitor.step("read", 1, 1)
         given = thick_input(volume, path.name, spec)
         for text in given.warnings:
@@ -116,7 +116,7 @@ def thick_input(volume: Volume, name: str, spec: SuperResolutionSpec) -> ThickIn
         spec: the job.
 
     Raises:
-        ValueError: too few slices, or more voxels than memory holds.
+        ValueError: too few slices, a profile that is too wide, or more voxels than memory holds.
     """
     volume, modality, why = judge(volume, name, spec.assume_hu)
     warnings = tuple(f"{name}: {note}" for note in volume.notes)
@@ -138,6 +138,11 @@ def thick_input(volume: Volume, name: str, spec: SuperResolutionSpec) -> ThickIn
     thin_mm = volume.spacing[2] / (1 if reference is not None else factor)
     profile = None if spec.profile_mm is None else Profile(spec.profile, spec.profile_mm / thin_mm)
     operator = SliceAverage(slices, factor, profile)
+    if operator.noise_gain > _STRONG:
+        warnings += (
+            f"profile_mm: the slices overlap, undoing it makes their noise up to {operator.noise_gain:.0f} times "
+            "stronger; the parameter noise of zsr and tv holds that back",
+        )
     thick = volume if reference is None else thick_volume(reference, operator)
     return ThickInput(thick, operator, modality, why, reference, warnings)
 
@@ -163,9 +168,6 @@ def superresolve(
     scale = intensities(given.thick, given.modality, None if prior is None else prior.info)
     x, y, z = given.thick.spacing
     spacing = (z / given.operator.factor, y, x)
-    if prior is not None:
-        for text in plane_warnings(prior, spacing):
-            monitor.warn(text)
     started = time.monotonic()
     stack = _stack(given, scale, spacing, seed, monitor, prior, device)
     with torch.no_grad():
@@ -181,18 +183,6 @@ def superresolve(
     metrics = None if given.reference is None else against_truth(thin, given.reference, given.modality)
     monitor.step("quality", 1, 1)
     return Result(thin, metrics, misfit, seconds)
-
-
-def plane_warnings(prior: Prior, spacing: tuple[float, float, float]) -> list[str]:
-    """Warnings about a prior on the coronal and sagittal planes of a thin grid (slice, row, column) in mm."""
-    found: dict[str, None] = {}
-    for direction in PLANES:
-        row, column = pixel_of(spacing, direction)
-        if max(row, column) > _SQUARE * min(row, column):
-            pixels = f"{direction} planes have pixels of {row:.3g} x {column:.3g} mm"
-            found[f"{pixels}, prior {prior.info.name} knows square ones: another factor may fit better"] = None
-        found |= dict.fromkeys(prior.gate((row * column) ** 0.5))
-    return list(found)
 
 
 def _stack(
@@ -220,7 +210,9 @@ def _prior(
         return None
     monitor.step("prior", 0, 1)
     with monitor.timed("io"):
-        prior = load_prior(spec.prior or DEFAULT_PRIORS[given.modality], device)
+        named = spec.prior or DEFAULT_PRIORS[given.modality]
+        prior = cast(Prior, kinds.load_prior(named, kinds.IMAGE, named, method.name, device))
+    monitor.sources["prior"] = prior.info.weights_sha256
     check_prior(prior.info, given.thick, name, given.modality, given.why)
     monitor.step("prior", 1, 1)
     return prior

@@ -19,7 +19,7 @@ from ...samplers.noise_policy import POLICIES
 from ...samplers.schedule import geometric
 from ...samplers.transition import TRANSITIONS, transition_named
 from ..interpolation import interpolate
-from ..planes import PLANES, STACKS, PlaneNoise, across_slices, direction_named
+from ..planes import PLANES, STACKS, PlaneNoise, across_slices, direction_named, plane_warnings
 from ..registry import SliceMethod, ThickStack, register
 
 
@@ -85,7 +85,8 @@ def run(stack: ThickStack, parameters: ZSRParameters) -> Tensor:
         raise ValueError("prior: method zsr needs a prior")
     planes = direction_named(parameters.planes)
     noise_level = parameters.noise / stack.unit
-
+    for text in plane_warnings(prior, stack.spacing, planes):
+        stack.monitor.warn(text)
 
     def agree(x0: Tensor, sigma: float) -> Tensor:
         rho = (noise_level / prior.expected_error(sigma)) ** 2 if noise_level else 0.0
@@ -93,7 +94,7 @@ def run(stack: ThickStack, parameters: ZSRParameters) -> Tensor:
 
     return sample(
         interpolate(y, operator, 3, True),
-        geometric(parameters.sigma_start, min(parameters.sigma_end, parameters.sigma_start), parameters.steps),
+        geometric(parameters.sigma_start, parameters.sigma_end, parameters.steps),
         across_slices(prior, stack.spacing, planes, parameters.stacks, stack.noise.seed),
         agree,
         transition_named(parameters.transition, parameters.eta),
