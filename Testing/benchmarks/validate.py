@@ -115,7 +115,7 @@ def main() -> None:
                 stem = "_".join(str(row[key]) for key in CASE).replace(" ", "-").replace(":", "-").replace(",", "")
                 write_volume(result.volume, arguments.keep / f"{stem}.nrrd")
             cells = [row[key] for key in (*CASE, *SHOWN)]
-            print("| " + " | ".join(map(text, cells)) + " |", flush=True)
+            print("| " + " | ".join(map(cell, cells)) + " |", flush=True)
             arguments.out.write_text(json.dumps(rows, indent=1), encoding="utf-8")
 
 
@@ -129,7 +129,7 @@ def scan(name: str, views: int, grid: Grid) -> Geometry:
     return default_geometry(kind, angles, grid)
 
 
-def text(value: object) -> str:
+def cell(value: object) -> str:
     """A cell of the table."""
     return f"{value:.4g}" if isinstance(value, float) else "-" if value is None else str(value)
 

@@ -16,7 +16,7 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 WIDTH = 480
-VIEWS = {"comparison": (1280, 400), "profile": (1280, 720)}
+VIEWS = {"comparison": (1280, 640), "profile": (1280, 720)}
 PANELS = ("panel-empty", "panel-ready", "panel-running", "panel-done", "panel-error", "panel-thin")
 NAMES = (*PANELS, "comparison", "profile")
 METHODS = ("fbp", "tv", "dds")
@@ -122,9 +122,9 @@ def main(arguments: list[str]) -> int:
 
     def choose(panel: Any, method: str) -> None:
         node = panel._parameterNode
-        node.method, node.views, node.compareCoronal = method, 30, False
+        node.method, node.views = method, 30
         panel.ui.sliceChoiceComboBox.currentIndex = 1
-        node.firstSlice, node.lastSlice = 30, 33
+        node.firstSlice, node.lastSlice = 24, 39
 
     def fail() -> None:
         """A prior pack whose weights are damaged."""

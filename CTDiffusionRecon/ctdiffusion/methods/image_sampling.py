@@ -61,7 +61,7 @@ class SamplingParameters:
     sigma_start: float | None = parameter(
         None,
         f"Noise added to the starting FBP. Higher forgets more of its streaks. Automatic: {SIGMA_START}, and "
-        f"{SIGMA_LIMITED} where the views leave out more than {LIMITED_DEG} degrees.",
+        f"{SIGMA_LIMITED} where gaps in the views leave out more than {LIMITED_DEG} degrees.",
         low=0.01,
         high=5.0,
     )
