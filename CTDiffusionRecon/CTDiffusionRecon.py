@@ -83,7 +83,9 @@ class CTDiffusionReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.inputPanel = InputPanel(self.ui, loadSample)
         self.geometryPanel = GeometryPanel(self.ui, catalogue["presets"])
         self.methodSection = MethodSection(self.ui, catalogue["methods"], self.logic.reconstruction.engine)
-        self.outputPanel = OutputPanel(self.ui, self.logic.reconstruction, self.onEngineAnswered)
+        self.outputPanel = OutputPanel(
+            self.ui, self.logic.reconstruction, self.onEngineAnswered, lambda: self.methodSection.priorName
+        )
         self.jobPanel = JobPanel(self.ui, self.logic.queue, self.onRetry)
         self.comparePanel = ComparePanel(self.ui, self.logic.comparison)
         self.resultsPanel = ResultsPanel(self.ui, self.logic, self.comparePanel.add)

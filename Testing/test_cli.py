@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import slow_method  # noqa: F401 - registers the method "slow"
+import torch
 from ctdiffusion import __version__, cli
 from ctdiffusion.commands import reconstruct
 from ctdiffusion.commands.progress import Progress
@@ -141,6 +142,46 @@ def test_a_damaged_volume_is_refused_and_nothing_is_written(tmp_path, capsys, co
 def test_an_unknown_method_names_those_that_exist(tmp_path, capsys):
     assert _reconstruct(tmp_path, "--views", "9", method="magic") == 2
     assert "known: " in capsys.readouterr().err
+
+
+def test_a_folder_with_other_files_is_refused_and_left_alone(tmp_path, capsys):
+    folder = tmp_path / "job"
+    (folder / "mri.partial").mkdir(parents=True)
+    names = ["mri.partial/a.nii", "thesis.partial.docx", "preview.png", "state.safetensors", "events.jsonl"]
+    for name in names:
+        (folder / name).write_text("mine")
+    for slices in ("0:2", "2:9"):
+        assert _reconstruct(tmp_path, "--views", "9", "--slices", slices) == 2
+        assert "the folder is not empty and holds no job" in capsys.readouterr().err
+        assert {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()} == set(names)
+
+
+def test_a_job_touches_no_file_that_is_not_its_own(tmp_path):
+    assert _reconstruct(tmp_path, "--views", "9", "--nan-step", "2", method="slow") == 1
+    (tmp_path / "job" / "thesis.partial.docx").write_text("mine")
+    assert _reconstruct(tmp_path, "--views", "9") == 0
+    assert (tmp_path / "job" / "thesis.partial.docx").read_text() == "mine"
+
+
+def test_an_empty_folder_stays_empty_where_the_job_is_refused(tmp_path):
+    (tmp_path / "job").mkdir()
+    assert _reconstruct(tmp_path, "--views", "9", "--slices", "2:9") == 2
+    assert list((tmp_path / "job").iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".hdf", ".nxs"])
+def test_measured_files_are_known_by_their_suffix(tmp_path, capsys, suffix):
+    path = tmp_path / f"scan{suffix}"
+    path.write_bytes(b"no HDF5")
+    assert cli.main(["reconstruct", str(path), "--method", "fbp", "-o", str(tmp_path / "job")]) == 2
+    assert f"scan{suffix}" in capsys.readouterr().err
+
+
+def test_errors_are_named_with_the_oldest_torch(tmp_path, capsys, monkeypatch):
+    """torch.OutOfMemoryError exists from 2.5 on."""
+    monkeypatch.delattr(torch, "OutOfMemoryError")
+    assert _reconstruct(tmp_path, "--views", "9", "--prior", "nobody", method="dds") == 2
+    assert "no pack named 'nobody'" in capsys.readouterr().err
 
 
 def test_a_failure_has_exit_code_1(tmp_path, capsys):

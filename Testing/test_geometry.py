@@ -17,6 +17,7 @@ from ctdiffusion.geometry import (
     geometry_from_dict,
     limited_angle,
 )
+from ctdiffusion.viewsets import spread
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -267,3 +268,18 @@ class TestJSON:
             geometry_from_dict(FAN.to_dict() | {"curved": 1})
         with pytest.raises(ValueError, match="curved is not a field"):
             geometry_from_dict(CONE.to_dict() | {"curved": True})
+
+
+@pytest.mark.parametrize(
+    ("degrees", "count", "expected"),
+    [
+        (range(0, 360, 10), 4, [0, 90, 180, 270]),
+        (range(350, -10, -10), 4, [350, 260, 170, 80]),
+        ([*range(0, 360, 4), *range(2, 360, 4)], 6, [0, 60, 120, 180, 240, 300]),
+        ([200, 100, 0, 300], 2, [200, 0]),
+        ([5], 1, [5]),
+    ],
+)
+def test_a_few_of_many_views_are_equally_spaced_in_angle(degrees, count, expected):
+    angles = [math.radians(a) for a in degrees]
+    assert [round(math.degrees(angles[i])) for i in spread(angles, count)] == expected

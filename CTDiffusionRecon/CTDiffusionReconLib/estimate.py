@@ -21,9 +21,12 @@ from .runner import Runner, SubprocessRunner
 DEFAULT_PRIOR = "ct-triplet-256"
 
 
-def calibration_query(engine: Engine, runner: Callable[..., Runner] = SubprocessRunner) -> EngineQuery:
-    """Time this computer, once: some seconds of work in a child, remembered for good. Estimates then become better."""
-    return EngineQuery(engine, engine.command("estimate", "--json"), runner)
+def calibration_query(
+    engine: Engine, runner: Callable[..., Runner] = SubprocessRunner, prior: str | None = None
+) -> EngineQuery:
+    """Time this computer and a prior (None: the default one), once: some seconds of work in a child, remembered."""
+    named = () if prior is None else ("--prior", prior)
+    return EngineQuery(engine, engine.command("estimate", "--json", *named), runner)
 
 
 def estimate_request(

@@ -37,12 +37,17 @@ class InputRecord:
 
 def recordOf(volume: Any, scene_generation: int) -> InputRecord:
     """The record of a volume node."""
-    reference = vtk.vtkWeakReference()
-    reference.Set(volume)
     matrix = vtk.vtkMatrix4x4()
     volume.GetIJKToRASMatrix(matrix)
     size = volume.GetImageData().GetDimensions()
-    return InputRecord(volume.GetName() or "volume", reference, matrix, tuple(size), scene_generation)
+    return InputRecord(volume.GetName() or "volume", weakly(volume), matrix, tuple(size), scene_generation)
+
+
+def weakly(node: Any) -> Any:
+    """A reference that does not keep a node, and hundreds of megabytes with it, alive; `Get()` gives it or None."""
+    reference = vtk.vtkWeakReference()
+    reference.Set(node)
+    return reference
 
 
 def checkVolume(volume: Any) -> None:

@@ -44,7 +44,6 @@ class ReconstructionJob:
         metrics, misfit: numbers of a finished job (None where undefined or without a reference).
         kind: volume or projections.
         source: path of the input where it is a file.
-        resultNode: the volume node of a finished job, or None (console use without a scene, scene closed meanwhile).
     """
 
     def __init__(self, folder: Path, request: ReconstructionRequest, name: str = "", resume: bool = False) -> None:
@@ -65,7 +64,7 @@ class ReconstructionJob:
         self.device: str | None = None
         self.metrics: dict[str, float | None] | None = None
         self.misfit: dict[str, float | None] | None = None
-        self.resultNode: Any = None
+        self._result: Any = None
         self.kind = "volume"
         self.source: str | Path | None = None
         self.worker_pid: int | None = None
@@ -76,6 +75,17 @@ class ReconstructionJob:
         self._lines: deque[str] = deque(maxlen=LOG_LINES)
         self._observers: dict[int, Observer] = {}
         self._next_tag = 1
+
+    @property
+    def resultNode(self) -> Any:
+        """The volume node of a finished job, or None: before, without a scene, and once it was removed from it."""
+        return None if self._result is None else self._result.Get()
+
+    @resultNode.setter
+    def resultNode(self, node: Any) -> None:
+        from .inputs import weakly
+
+        self._result = None if node is None else weakly(node)
 
     @property
     def finished(self) -> bool:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from ctdiffusion import atomic
 from ctdiffusion.jobfolder import JobFolder, JobStatus
 from ctdiffusion.joblock import is_locked
 
@@ -270,7 +269,7 @@ class JobQueue:
 
     def _tidy(self, folder: JobFolder, status: JobStatus) -> None:
         with suppress(OSError):
-            atomic.remove_partial(folder.path)
+            folder.remove_partial()
             folder.cancel.unlink(missing_ok=True)
             folder.write_status(status)
 

@@ -101,6 +101,14 @@ class MethodSection:
             self._updating = False
 
     @property
+    def priorName(self):
+        """The prior that a job would use, or None where the method needs none."""
+        method = self.method
+        if method is None or not method["needs_prior"]:
+            return None
+        return self.parameters.prior or method.get("default_prior")
+
+    @property
     def priorError(self) -> str:
         """Why the chosen prior cannot be used, or an empty text."""
         method = self.method

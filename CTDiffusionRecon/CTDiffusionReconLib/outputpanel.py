@@ -16,12 +16,14 @@ class OutputPanel:
         ui: the widgets of the .ui.
         reconstruction: the `ReconstructionLogic`, which puts questions to the engine.
         answered: called when an answer has come.
+        prior: gives the name of the prior that is timed with the computer, or None.
     """
 
-    def __init__(self, ui, reconstruction, answered) -> None:
+    def __init__(self, ui, reconstruction, answered, prior) -> None:
         self.ui = ui
         self._reconstruction = reconstruction
         self._answered = answered
+        self._prior = prior
         self._devices = None
         self._speed = None
         for text in (_("Automatic"), _("CPU"), _("GPU (CUDA)")):
@@ -81,7 +83,7 @@ class OutputPanel:
 
     def _onTime(self, *unused) -> None:
         with slicer.util.tryWithErrorDisplay(_("The computer cannot be timed.")):
-            self._speed = self._reconstruction.askForSpeed()
+            self._speed = self._reconstruction.askForSpeed(self._prior())
             self.ui.timeButton.text = _("Timing …")
             self.ui.timeButton.enabled = False
 

@@ -10,15 +10,15 @@ from typing import Any
 
 import slicer
 from ctdiffusion import atomic
-from ctdiffusion.jobfolder import to_json
+from ctdiffusion.jobfolder import JobFolder, to_json
 
 from .catalogue import check_values, find_priors, method_named, shipped_catalogue
 from .dependencies import Dependencies, InstallReport, dependencies_of, dependencies_query, own_dependencies
 from .devices import devices_query
 from .engine import Engine
 from .estimate import Estimate, calibration_query, estimate_request
-from .inputs import INPUT_FILE, InputRecord, checkVolume, exportVolume, recordOf
-from .job import CANCELLED, DONE, ReconstructionJob
+from .inputs import INPUT_FILE, InputRecord, checkVolume, exportVolume, recordOf, weakly
+from .job import CANCELLED, DONE, FAILED, ReconstructionJob
 from .jobs import JobQueue
 from .query import EngineQuery
 from .request import ReconstructionRequest, input_kind_of
@@ -102,7 +102,7 @@ class ReconstructionLogic:
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
-        self._records[job] = (record, output)
+        self._records[job] = (record, None if output is None else weakly(output))
         job.addObserver(self._onJobChanged)
         if onFinished is not None:
             job.addObserver(lambda changed: onFinished(changed) if changed.finished else None)
@@ -154,9 +154,10 @@ class ReconstructionLogic:
         Raises:
             ValueError: the input is gone.
         """
-        record, output = self._records.get(job, (None, None))
+        record, reference = self._records.get(job, (None, None))
         if record is None:
             raise ValueError(f"{job.name}: its input is not known any more")
+        output = None if reference is None else reference.Get()
         source = record.node if record.reference is not None else job.source
         if source is None:
             raise ValueError(f"{job.name}: its input is no longer in the scene")
@@ -196,9 +197,9 @@ class ReconstructionLogic:
         size, spacing = volume.GetImageData().GetDimensions(), volume.GetSpacing()
         return estimate_request(request, shipped_catalogue(), tuple(size), tuple(spacing), device)
 
-    def askForSpeed(self) -> EngineQuery:
-        """Have this computer timed, once and for some seconds, so that estimates become better."""
-        return calibration_query(self.engine(), self._runner).start()
+    def askForSpeed(self, prior: str | None = None) -> EngineQuery:
+        """Have this computer timed with a prior, once and for some seconds, so that estimates become better."""
+        return calibration_query(self.engine(), self._runner, prior).start()
 
     def dependencies(self) -> Dependencies:
         """What the engine's Python has and lacks; asks it in a process of its own where it is not the running one.
@@ -265,7 +266,8 @@ class ReconstructionLogic:
         return job, record
 
     def _deliver(self, job: ReconstructionJob) -> None:
-        record, output = self._records[job]
+        record, reference = self._records[job]
+        output = None if reference is None else reference.Get()
         job.resultNode = loadResult(job, record, self._generation, output)
         self.table.append(job, record.name)
 
@@ -281,7 +283,11 @@ class ReconstructionLogic:
         if job.state == DONE:
             # The node is in the scene and the provenance has its hash: no second copy of a patient's image.
             (job.folder / INPUT_FILE).unlink(missing_ok=True)
-        elif job.state == CANCELLED and job.result_path is None and not job.can_resume:
+        elif job.state == FAILED:
+            # What is left explains the failure; a retry writes the input again.
+            (job.folder / INPUT_FILE).unlink(missing_ok=True)
+            JobFolder(job.folder).state.unlink(missing_ok=True)
+        elif job.state == CANCELLED and job.result_path is None:
             shutil.rmtree(job.folder, ignore_errors=True)
 
     def _onSceneClosed(self, caller: Any, event: Any) -> None:

@@ -142,6 +142,10 @@ def _intoScene(job: ReconstructionJob, record: InputRecord, volume: Any, source:
             if not isinstance(job.request, SuperResolutionRequest) or source.GetVoxelValueUnits() is not None:
                 _copyUnits(source, node)
         _show(node, source)
+        # A node that held another result must not keep what was known of that.
+        for name in [name for name in node.GetAttributeNames() if name.startswith(PREFIX)]:
+            node.RemoveAttribute(name)
+        node.RemoveNodeReferenceIDs(PREFIX + "Input")
         for name, value in attributes(job, record.name).items():
             node.SetAttribute(name, value)
         if source is not None:

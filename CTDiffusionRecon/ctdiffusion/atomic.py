@@ -49,14 +49,14 @@ def publish_folder(temporary: Path, final: Path) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def remove_partial(folder: Path) -> None:
-    """Remove what an interrupted writer left in `folder`, and put back a result that was about to be replaced."""
-    for path in folder.glob(f"*.old{TEMPORARY}"):
-        final = path.with_name(path.name[: -len(f".old{TEMPORARY}")])
-        if not final.exists():
-            os.rename(path, final)
-    for path in folder.glob(f"*{TEMPORARY}*"):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path, ignore_errors=True)
+def remove_partial(path: Path) -> None:
+    """Remove what an interrupted writer of `path` left beside it, and put back what was about to be replaced."""
+    old = path.with_name(f"{path.name}.old{TEMPORARY}")
+    if old.exists() and not path.exists():
+        os.rename(old, path)
+    beside = (f"{path.name}{TEMPORARY}", f"{path.stem}{TEMPORARY}{path.suffix}")
+    for left in (old, *map(path.with_name, beside)):
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
         else:
-            path.unlink(missing_ok=True)
+            left.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import torch
+from torch import Tensor
 
 from . import atomic
 from .cachefolder import cache_folder
@@ -17,7 +18,9 @@ from .jobfolder import to_json
 from .operators.base import LinearOperator
 from .operators.factory import make_operator
 from .presets import default_geometry
-from .priors.pack import load_pack, locate_pack
+from .priors.kinds import load_any
+from .priors.pack import locate_pack
+from .priors.restorer import Restorer
 from .strictjson import read_object
 
 _STACK = Grid((8, 192, 192), (2.0, 1.5, 1.5))
@@ -81,10 +84,13 @@ def _pair(operator: LinearOperator, grid: Grid, samples: float, device: torch.de
 
 def _network(prior: str, device: torch.device) -> tuple[str, float, int]:
     """Name of a pack, seconds of its evaluation for a pixel, slices that it takes at once."""
-    loaded = load_pack(locate_pack(prior), device)
+    loaded = load_any(locate_pack(prior), device)
     x = torch.rand((loaded.batch, _PIXELS, _PIXELS), generator=torch.Generator().manual_seed(0)).to(device)
-    seconds = _seconds(lambda: loaded.predict_x0(x, 0.1, 1.5), device)
-    return loaded.info.name, seconds / x.numel(), loaded.batch
+
+    def evaluate() -> Tensor:
+        return loaded.restore(x, 0.0) if isinstance(loaded, Restorer) else loaded.predict_x0(x, 0.1, 1.5)
+
+    return loaded.info.name, _seconds(evaluate, device) / x.numel(), loaded.batch
 
 
 def _seconds(call: Callable[[], object], device: torch.device) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,16 @@ class DeviceChoice:
     reason: str
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an exception means that memory ran out, on the host or on an accelerator."""
+    # torch.OutOfMemoryError is its name from torch 2.5 on.
+    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(
+        words in str(error) for words in ("not enough memory", "can't allocate memory", "out of memory")
+    )
+
+
 def why_no_cuda() -> str | None:
     """Why CUDA cannot be used, or None where it can."""
     if torch.version.cuda is None:
@@ -28,10 +39,21 @@ def why_no_cuda() -> str | None:
     major, minor = torch.cuda.get_device_capability()
     name = f"sm_{major}{minor}"
     built = torch.cuda.get_arch_list()
-    # Binary code of an older minor version runs on a newer GPU of the same major version.
-    if not any(arch.startswith(f"sm_{major}") or arch.startswith("compute_") for arch in built):
+    if not any(_runs(arch, major, minor) for arch in built):
         return f"the GPU ({name}) is newer or older than this torch was built for ({', '.join(built)})"
     return None
+
+
+def _runs(arch: str, major: int, minor: int) -> bool:
+    """Whether code that was built for `arch` runs on a GPU of this compute capability."""
+    found = re.fullmatch(r"(sm|compute)_(\d+)(\d)([a-z]?)", arch)
+    if found is None:
+        return False
+    built = (int(found[2]), int(found[3]))
+    if found[4] == "a":
+        return built == (major, minor)
+    # Binary code runs on the same major version from its minor one on; PTX is compiled for whatever is newer.
+    return built <= (major, minor) and (found[1] == "compute" or built[0] == major)
 
 
 def resolve(name: str) -> DeviceChoice:

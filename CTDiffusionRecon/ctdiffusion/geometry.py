@@ -147,9 +147,14 @@ class ParallelBeam(_Beam):
         """Radius in mm of the disc that every view sees whole."""
         return 0.5 * self.columns * self.column_spacing - abs(self.column_offset)
 
+    @property
+    def seen_radius(self) -> float:
+        """Radius in mm of the disc that the views together see; not positive where they miss the axis."""
+        return self.fov_radius + self._gained_over_a_turn()
+
     def check(self, grid: Grid) -> list[str]:
         """Warnings about this geometry for a grid (truncation)."""
-        return _truncation(self.fov_radius + self._gained_over_a_turn(), grid)
+        return _truncation(self.seen_radius, grid)
 
 
 @dataclass(frozen=True)
@@ -184,6 +189,11 @@ class FanBeam(_Beam):
         """Radius in mm of the disc that every view sees whole."""
         return self.source_to_isocentre * math.sin(max(self.half_fan, 0.0))
 
+    @property
+    def seen_radius(self) -> float:
+        """Radius in mm of the disc that the views together see; 0 where they miss the axis."""
+        return _divergent_radius(self)
+
     def check(self, grid: Grid) -> list[str]:
         """Warnings about this geometry for a grid.
 
@@ -191,7 +201,7 @@ class FanBeam(_Beam):
             ValueError: the source passes through the volume.
         """
         _source_outside(self.source_to_isocentre, grid)
-        return _truncation(_divergent_radius(self), grid)
+        return _truncation(self.seen_radius, grid)
 
 
 @dataclass(frozen=True)
@@ -234,6 +244,11 @@ class ConeBeam(_Beam):
     def data_shape(self, slices: int) -> tuple[int, int, int]:
         return (self.views, self.rows, self.columns)
 
+    @property
+    def seen_radius(self) -> float:
+        """Radius in mm of the disc that the views together see; 0 where they miss the axis."""
+        return _divergent_radius(self)
+
     def check(self, grid: Grid) -> list[str]:
         """Warnings about this geometry for a grid.
 
@@ -241,7 +256,7 @@ class ConeBeam(_Beam):
             ValueError: the source passes through the volume.
         """
         _source_outside(self.source_to_isocentre, grid)
-        warnings = _truncation(_divergent_radius(self), grid)
+        warnings = _truncation(self.seen_radius, grid)
         half_height = 0.5 * self.rows * self.row_spacing - abs(self.row_offset)
         covered = half_height * (self.source_to_isocentre - grid.field_radius) / self.source_to_detector
         needed = 0.5 * grid.shape[0] * grid.spacing[0] + abs(grid.centre[2])

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from . import atomic
 from .events import finite
-from .joblock import is_locked
+from .joblock import JobLock, is_locked
 from .strictjson import read_object
 
 if TYPE_CHECKING:
@@ -93,9 +94,11 @@ class JobFolder:
         """Make the folder and write the specification, queued. An unfinished job that stood there is forgotten.
 
         Raises:
-            ValueError: the folder holds a finished or running job.
+            ValueError: the folder holds a finished or running job, or files that are not a job's.
             OSError: it cannot be written.
         """
+        if not self.spec.is_file() and self.path.is_dir() and any(self.path.iterdir()):
+            raise ValueError(f"{self.path}: the folder is not empty and holds no job; choose another")
         if self.spec.exists() and (state := self.read_status().state) in ("done", "running"):
             raise ValueError(f"{self.path}: already holds a job that is {state}; choose another folder")
         self.path.mkdir(parents=True, exist_ok=True)
@@ -159,7 +162,21 @@ class JobFolder:
         """Remove what an unfinished run left, but not a result."""
         for path in (self.state, self.preview, self.cancel):
             path.unlink(missing_ok=True)
-        atomic.remove_partial(self.path)
+        self.remove_partial()
+
+    def remove_partial(self) -> None:
+        """Remove half-written files, and put back a result that was about to be replaced."""
+        for path in (self.spec, self.status, self.preview, self.state, self.provenance, self.result):
+            atomic.remove_partial(path)
+
+    def remove(self) -> None:
+        """Remove the job, and the folder where nothing else is in it."""
+        self.forget_run()
+        for path in (self.spec, self.status, self.events, self.provenance, self.path / JobLock.NAME):
+            path.unlink(missing_ok=True)
+        shutil.rmtree(self.result, ignore_errors=True)
+        with suppress(OSError):
+            self.path.rmdir()
 
     def discard_partial_result(self) -> None:
         """Remove a half-written result."""

@@ -24,8 +24,10 @@ class JobLock:
     clock or a reused process number say. The pid and start time in the file are for people.
     """
 
+    NAME = "lock"
+
     def __init__(self, folder: Path) -> None:
-        self.path = folder / "lock"
+        self.path = folder / self.NAME
         self._file: IO[bytes] | None = None
 
     def acquire(self, patience_s: float = 0.5) -> int | None:

@@ -9,7 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 
 from . import atomic, devices, pipeline, provenance
@@ -22,6 +21,7 @@ from .operators.base import LinearOperator
 from .pipeline import Measurement, Result
 from .sinograms import sinogram_volumes
 from .stopping import StopRequest
+from .viewsets import spread
 from .volume import Volume, read_volume, write_volume
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def execute(folder: JobFolder, log: EventLog, stop: StopRequest, resume: bool, *
         monitor.scale = measurement.projections.scale
         try:
             result, prior, device, operator = _reconstruct(spec, measurement, choice.device, monitor)
-        except torch.OutOfMemoryError as error:
-            if choice.device.type == "cpu":
+        except (MemoryError, RuntimeError) as error:
+            if choice.device.type == "cpu" or not devices.out_of_memory(error):
                 raise
             monitor.warn(f"the GPU ran out of memory ({str(error).splitlines()[0]}): going on with the CPU")
             result, prior, device, operator = _reconstruct(spec, measurement, torch.device("cpu"), monitor)
@@ -160,7 +160,7 @@ def _read_projections(spec: JobSpec, path: Path) -> tuple[Measurement, str]:
         there = projections.geometry.views
         if spec.views > there:
             raise ValueError(f"spec.views: {spec.views} views were asked for, {path.name} has {there}")
-        projections = projections.views([int(i) for i in np.floor(np.arange(spec.views) * there / spec.views)])
+        projections = projections.views(spread(projections.geometry.angles, spec.views))
     warnings = (*found.warnings, *check_consistency(found.projections).warnings)
     return pipeline.measured(projections, grid, warnings), content
 

@@ -57,6 +57,19 @@ def checked_angles(angles: Iterable[float]) -> tuple[float, ...]:
     return values
 
 
+def spread(angles: Sequence[float], count: int) -> list[int]:
+    """Indices of `count` of the views, as equally spaced in angle as they allow; the first one is kept.
+
+    A file's own order is kept where it goes round; interlaced or unsorted views are taken in the order of their angles.
+    """
+    there = len(angles)
+    order = list(range(there))
+    steps = [b - a for a, b in pairwise(angles)]
+    if not (all(s > 0.0 for s in steps) or all(s < 0.0 for s in steps)):
+        order.sort(key=lambda i: (angles[i] - angles[0]) % FULL_TURN)
+    return [order[k * there // count] for k in range(count)]
+
+
 def whole_turn(angles: Sequence[float]) -> bool:
     """True where the views go round without a gap of more than twice the usual one."""
     wrapped = sorted(a % FULL_TURN for a in angles)

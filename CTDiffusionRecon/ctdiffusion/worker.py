@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from . import atomic
 from .events import Event, EventLog, Listener
 from .jobfolder import JobFolder, JobStatus
 from .joblock import JobBusy, JobLock
@@ -59,7 +58,7 @@ def run_job(
 def _run_locked(
     job: JobFolder, resume: bool, listener: Listener | None, stop: StopRequest, stale: int | None, save_s: float
 ) -> JobStatus:
-    atomic.remove_partial(job.path)
+    job.remove_partial()
     job.cancel.unlink(missing_ok=True)
     if not resume:
         job.forget_run()

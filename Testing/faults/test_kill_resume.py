@@ -73,7 +73,7 @@ def test_a_result_that_was_being_replaced_is_put_back(tmp_path):
     old = tmp_path / "result.old.partial"
     old.mkdir()
     (old / "reconstruction.nrrd").write_bytes(b"kept")
-    atomic.remove_partial(tmp_path)
+    atomic.remove_partial(tmp_path / "result")
     assert (tmp_path / "result" / "reconstruction.nrrd").read_bytes() == b"kept"
     new = tmp_path / "result.partial"
     new.mkdir()

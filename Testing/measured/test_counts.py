@@ -105,3 +105,21 @@ def test_a_line_without_a_living_pixel_is_air():
     holes[0] = True
     values = bridged(np.ones((2, 5)), holes)
     assert (values[0] == 0).all() and (values[1] == 1).all()
+
+
+def test_readings_that_are_not_finite_have_no_weight_and_are_bridged():
+    counts, flat, dark, truth = scan()
+    clean = from_counts(counts, flat, dark, photons_per_count=4.0)
+    counts[3, 1, 10], counts[5, 2, 20], flat[2, 3, 30] = np.nan, np.inf, np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lines = from_counts(counts, flat, dark, photons_per_count=4.0)
+    unknown = np.isinf(lines.variance)
+    assert unknown[3, 1, 10] and unknown[5, 2, 20] and unknown[:, 3, 30].all() and unknown.sum() == 2 + len(counts)
+    assert np.isfinite(lines.values).all()
+    assert np.abs(lines.values - truth)[unknown].max() < 0.3
+    assert np.allclose(lines.values[~unknown], clean.values[~unknown])
+    assert any("2 readings are not finite" in text for text in lines.warnings)
+    counts[:8] = np.nan
+    with pytest.raises(ValueError, match="20 % of the readings are not finite"):
+        from_counts(counts, flat, dark)

@@ -140,6 +140,10 @@ def test_the_rotation_centre_is_a_column_counted_from_zero(tmp_path):
         ({"angles": {"array": "angles", "unit": "turns"}}, r"angles\.unit"),
         ({"angles": {"array": "angles", "unit": "deg", "sense": 2}}, r"angles\.sense"),
         ({"angles": {"array": "angles", "unit": "rad"}}, r"are they degrees\?"),
+        ({"angles": {"step": 30, "count": 1e12, "unit": "deg"}}, r"angles\.count: must be a whole number"),
+        ({"angles": {"step": 30, "count": 12.7, "unit": "deg"}}, r"angles\.count: must be a whole number"),
+        ({"scale": 10**401}, r"scale: must be a finite number"),
+        ({"geometry__rotation_centre_column": 40.0}, r"geometry: the rotation axis is not on the detector"),
         ({"angles": {"values": [], "unit": "deg"}}, r"12 views .* for 0 angles"),
         ({"angles": {"values": [0, 1, 2], "unit": "deg"}}, r"holds 12 views .* for 3 angles"),
         ({"data": "nothing"}, r"scan\.npz:nothing: not in the file, which holds angles, sinogram"),
@@ -252,6 +256,15 @@ def test_a_half_fan_offset_is_no_truncation_over_a_full_turn(tmp_path):
     assert not any("truncation" in w for w in scan.warnings)
 
 
+def test_the_default_grid_holds_what_a_half_fan_scan_sees_in_a_full_turn(tmp_path):
+    scan = read_projections(write(tmp_path, geometry__column_offset_mm=12.0))
+    plain = read_projections(write(tmp_path))
+    # 20 columns of 2 mm at magnification 2: a radius of about 10 mm, and 12 / 2 mm more on either side.
+    assert plain.grid.shape[1] * plain.grid.spacing[1] == pytest.approx(20.0, abs=1.0)
+    assert scan.grid.shape[1] * scan.grid.spacing[1] == pytest.approx(32.0, abs=1.2)
+    assert not any("truncation" in w for w in scan.warnings)
+
+
 def exchange(path: Path, **arrays: Any) -> Path:
     counts = 1000 * np.exp(-sinogram()[:, None]) + 100
     values: dict[str, Any] = {
@@ -314,6 +327,20 @@ def test_values_outside_the_hdf5_file_are_not_read(tmp_path):
     with h5py.File(path, "a") as file:
         file.create_virtual_dataset("exchange/data", layout)
     refuse(path, "other files")
+
+
+def test_an_empty_dataset_and_an_encrypted_archive_are_refused(tmp_path, monkeypatch):
+    path = exchange(tmp_path / "scan.h5", data=None)
+    with h5py.File(path, "a") as file:
+        file["exchange/data"] = h5py.Empty("f")
+    refuse(path, r"scan\.h5:/?exchange/data: an empty dataset")
+    path = write(tmp_path)
+
+    def encrypted(*unused: Any, **options: Any) -> None:
+        raise RuntimeError("File 'sinogram.npy' is encrypted, password required for extraction")
+
+    monkeypatch.setattr("zipfile.ZipFile.open", encrypted)
+    refuse(path, r"scan\.npz:\w+: cannot be read: .*encrypted")
 
 
 def test_a_huge_declared_array_is_refused_before_it_is_read(tmp_path):

@@ -6,10 +6,11 @@ import logging
 
 import pytest
 import torch
+from ctdiffusion.devices import out_of_memory
 from ctdiffusion.geometry import Grid, ParallelBeam, equispaced
 from ctdiffusion.operators.compiled import has_numba
 from ctdiffusion.operators.factory import make_operator
-from ctdiffusion.operators.ladder import SlicePasses, out_of_memory
+from ctdiffusion.operators.ladder import SlicePasses
 from ctdiffusion.operators.sparse import TorchSparse
 from ctdiffusion.operators.stack import StackOperator
 from torch import Tensor

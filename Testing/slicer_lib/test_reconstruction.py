@@ -136,6 +136,31 @@ def test_names_are_unique_and_an_output_node_is_filled(logic):
         logic.start(source, **FBP, output=source)
 
 
+def test_a_filled_node_forgets_the_result_that_it_held(logic):
+    source = volume_node()
+    node = logic.reconstruct(source, **FBP)
+    node.SetAttribute("CTDiffusionRecon.Prior", "another")
+    node.SetAttribute("Mine", "kept")
+    node.SetNodeReferenceID("CTDiffusionRecon.Input", volume_node("other").GetID())
+    logic.reconstruct(source, **FBP, output=node)
+    assert node.GetAttribute("CTDiffusionRecon.Prior") is None and node.GetAttribute("Mine") == "kept"
+    assert node.GetAttribute("CTDiffusionRecon.Method") == "fbp"
+    assert node.GetNodeReference("CTDiffusionRecon.Input") is source
+    assert node.GetNumberOfNodeReferences("CTDiffusionRecon.Input") == 1
+
+
+def test_a_result_that_is_removed_is_freed(logic):
+    import slicer
+
+    job = logic.start(volume_node(), **FBP)
+    job.wait()
+    node = job.resultNode
+    assert node is not None
+    slicer.mrmlScene.RemoveNode(node)
+    del node
+    assert job.resultNode is None
+
+
 def test_a_cancelled_job_leaves_nothing(real):
     """While the real engine works."""
     source = volume_node()

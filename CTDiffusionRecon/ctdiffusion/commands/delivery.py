@@ -32,13 +32,15 @@ def deliver(spec: Specification, output: str, as_json: bool) -> int:
 def _into_folder(spec: Specification, out: Path, as_json: bool) -> int:
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out}: a file of this name is in the way")
-    fresh = not out.exists()
     folder = JobFolder(out)
+    existed, fresh = out.exists(), not folder.spec.exists()
     folder.create(spec)
     status = run_here(out, as_json=as_json)
     if status.bad_input and fresh:
         # A refused job leaves nothing behind.
-        shutil.rmtree(out, ignore_errors=True)
+        folder.remove()
+        if existed:
+            out.mkdir(exist_ok=True)
     elif status.state == "done" and not as_json:
         print(f"wrote {folder.volume}")
     elif status.exit_code == 130 and not as_json:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..job import DEVICES, PRESETS, JobSpec
+from ..measured.arrays import HDF5_SUFFIXES
 from ..methods.registry import method_named, methods
 from ..parameters import describe
 from ..simulate import SimulationSettings
@@ -18,7 +19,7 @@ from .options import absolute_pack, add_method, add_parameter, given, named_meth
 
 _PARAMETER = "parameter:"
 _SIMULATION = "simulation:"
-MEASURED_SUFFIXES = (".json", ".h5", ".hdf5", ".npz")
+MEASURED_SUFFIXES = (".json", ".npz", *HDF5_SUFFIXES)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -53,6 +53,9 @@ def _read_npz(path: Path, name: str) -> NDArray[Any]:
             return _read_member(archive, name)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError) as error:
         raise ValueError(f"{where}: cannot be read (truncated or corrupt): {error}") from None
+    except RuntimeError as error:
+        # zipfile says so of encrypted members.
+        raise ValueError(f"{where}: cannot be read: {error}") from None
     except ValueError as error:
         raise ValueError(f"{where}: {error}") from None
 

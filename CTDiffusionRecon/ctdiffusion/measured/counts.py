@@ -16,6 +16,8 @@ DEAD_SHARE, HOT_MULTIPLE = 0.1, 5.0
 # With this many flat frames their scatter tells how many photons one count stands for.
 FRAMES_FOR_GAIN = 5
 LOWEST_PHOTONS = 1.0
+# Beyond this share of readings that are not finite, a file is not what it is said to be.
+MOST_HOLES = 0.1
 
 
 @dataclass(frozen=True)
@@ -47,21 +49,30 @@ def from_counts(
         saturation: counts from which on a pixel is saturated; None takes full scale of whole numbers.
 
     Raises:
-        ValueError: shapes that do not fit, or a flat field that is not brighter than the dark.
+        ValueError: shapes that do not fit, too many readings that are not finite, or a flat field that is not
+            brighter than the dark.
     """
     if flat.shape[1:] != counts.shape[1:] or dark.shape[1:] != counts.shape[1:]:
         raise ValueError(
             f"flat {flat.shape[1:]} and dark {dark.shape[1:]} frames do not fit projections of {counts.shape[1:]}"
         )
+    holes = ~np.isfinite(counts)
+    if holes.mean() > MOST_HOLES:
+        raise ValueError(f"{100 * holes.mean():.0f} % of the readings are not finite")
+    counts = np.where(holes, 0, counts)
+    # A pixel with a frame that is not finite has no mean, and counts as dead.
+    flat, dark = (np.where(np.isfinite(frames), frames, np.nan) for frames in (flat, dark))
     mean_flat, mean_dark = flat.mean(0), dark.mean(0)
     beam = mean_flat - mean_dark
-    typical = float(np.median(beam))
+    typical = float(np.median(beam[np.isfinite(beam)])) if np.isfinite(beam).any() else 0.0
     if not typical > 0:
         raise ValueError("the flat field is not brighter than the dark field: are they exchanged?")
     warnings: list[str] = []
     broken = _broken_pixels(beam, mean_dark, typical, counts)
     if broken.any():
         warnings.append(f"{int(broken.sum())} of {broken.size} detector pixels are dead or hot: not used")
+    if holes.any():
+        warnings.append(f"{int(holes.sum())} readings are not finite and were filled from their neighbours")
     saturated = _saturated(counts, saturation)
     if saturated.any():
         warnings.append(f"{_percent(saturated)} of the readings are saturated: not used")
@@ -75,14 +86,15 @@ def from_counts(
     bright = np.maximum(gain * beam, LOWEST_PHOTONS)
     photons = gain * (counts - mean_dark)
     starved = photons < LOWEST_PHOTONS
-    starved &= ~broken
+    starved &= ~(broken | holes)
     if starved.any():
         warnings.append(f"{_percent(starved)} of the readings are zero or negative after the dark was taken off")
     photons = np.maximum(photons, LOWEST_PHOTONS)
     values = np.log(bright / photons)
     variance = (photons + electronic**2) / photons**2 + (bright + electronic**2) / (len(flat) * bright**2)
-    variance[np.broadcast_to(broken, variance.shape) | saturated] = np.inf
-    return LineIntegrals(bridged(values, np.broadcast_to(broken, values.shape)), variance, tuple(warnings))
+    unknown = np.broadcast_to(broken, variance.shape) | holes
+    variance[unknown | saturated] = np.inf
+    return LineIntegrals(bridged(values, unknown), variance, tuple(warnings))
 
 
 def from_transmission(transmission: Float, photons: float | None) -> LineIntegrals:
@@ -108,7 +120,7 @@ def bridged(values: Float, holes: NDArray[np.bool_]) -> Float:
 
 def _broken_pixels(beam: Float, dark: Float, typical: float, counts: NDArray[Any]) -> NDArray[np.bool_]:
     dead = ~(beam > DEAD_SHARE * typical)
-    hot = (beam > HOT_MULTIPLE * typical) | (dark > np.median(dark) + 0.5 * typical)
+    hot = (beam > HOT_MULTIPLE * typical) | (dark > np.nanmedian(dark) + 0.5 * typical)
     stuck = np.zeros_like(dead)
     if counts.shape[0] > 2:
         stuck = counts.max(0) == counts.min(0)

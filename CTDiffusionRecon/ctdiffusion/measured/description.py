@@ -15,6 +15,7 @@ KINDS = ("parallel", "fan", "fan-curved", "cone")
 VALUES = ("line-integrals", "transmission", "counts")
 AXES = ("slice", "view", "row", "column")
 LARGEST_FILE = 50_000_000
+MOST_VIEWS = 100_000
 
 
 @dataclass(frozen=True)
@@ -176,6 +177,8 @@ def _angles(fields: Fields, where: str) -> Angles:
     if (step is None) != (count is None) or sum(v is not None for v in (array, values, step)) != 1:
         raise ValueError(f"{where}.angles: give one of array, values, or step and count")
     if step is not None:
+        if not (float(count).is_integer() and count <= MOST_VIEWS):
+            raise ValueError(f"{where}.angles.count: must be a whole number up to {MOST_VIEWS}, got {count!r}")
         values = tuple(step * k for k in range(int(count)))
     sense = fields.number("sense", 1)
     if sense not in (1, -1):

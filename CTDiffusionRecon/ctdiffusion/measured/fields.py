@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 _REQUIRED = object()
+LARGEST = 2**63
 
 
 class Fields:
@@ -82,4 +83,7 @@ class Fields:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    # Whole numbers of any length are valid JSON; few of them are a float.
+    return abs(value) <= LARGEST if isinstance(value, int) else math.isfinite(value)

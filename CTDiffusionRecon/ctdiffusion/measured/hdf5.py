@@ -63,6 +63,8 @@ class HDF5Arrays:
             raise ValueError(f"{where}: its values lie in other files; not followed")
         if dataset.dtype.kind not in "iuf":
             raise ValueError(f"{where}: not an array of numbers but of {dataset.dtype}")
+        if dataset.shape is None:
+            raise ValueError(f"{where}: an empty dataset")
         declared = math.prod(dataset.shape) * dataset.dtype.itemsize
         check_memory(3 * declared, where, f"an array of {' x '.join(map(str, dataset.shape))}")
         there = self._path.stat().st_size

@@ -19,7 +19,7 @@ from ..units import AttenuationScale
 from .adapters import exchange
 from .angles import engine_angles
 from .arrays import HDF5_SUFFIXES, read_arrays
-from .counts import LineIntegrals, bridged, from_counts, from_transmission
+from .counts import MOST_HOLES, LineIntegrals, bridged, from_counts, from_transmission
 from .description import FORMAT, Beam, Description, parse_description, read_description
 
 Float = NDArray[np.float64]
@@ -161,7 +161,7 @@ def _line_integrals(
     values = stacked.astype(np.float64) * description.scale
     holes = ~np.isfinite(values)
     warnings: tuple[str, ...] = ()
-    if holes.mean() > 0.1:
+    if holes.mean() > MOST_HOLES:
         raise ValueError(f"{where}: {100 * holes.mean():.0f} % of the readings are not finite")
     if holes.any():
         warnings = (f"{int(holes.sum())} readings are not finite and were filled from their neighbours",)
@@ -242,8 +242,13 @@ def _grid(description: Description, geometry: Geometry, rows: int, row_spacing: 
         height = voxel
     shape, spacing = description.grid_shape, description.grid_spacing
     if shape is None:
-        # What every view sees, on a grid of whole voxels.
-        side = max(1, math.floor(2.0 * geometry.fov_radius / (spacing[1] if spacing else voxel)))
+        # What the views see together, on a grid of whole voxels.
+        if not geometry.seen_radius > 0.0:
+            raise ValueError(
+                f"geometry: the rotation axis is not on the detector, whose {geometry.columns} columns are "
+                f"{geometry.columns * geometry.column_spacing:.4g} mm wide and lie {geometry.column_offset:.4g} mm off"
+            )
+        side = max(1, math.floor(2.0 * geometry.seen_radius / (spacing[1] if spacing else voxel)))
         shape = (rows, side, side)
     if geometry.is_stack and shape[0] != rows:
         shape = (rows, *shape[1:])

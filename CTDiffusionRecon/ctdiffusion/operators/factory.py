@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from ..devices import out_of_memory
 from ..geometry import ConeBeam, FanBeam, Geometry, Grid, ParallelBeam
 from .base import LinearOperator
 from .compiled import has_numba
@@ -11,8 +12,7 @@ from .cone import ConeOperator
 from .cone_cuda import DiffctCone, has_diffct
 from .cone_numba import NumbaCone
 from .cone_torch import TorchCone
-from .joseph import BYTES_PER_ENTRY, entries
-from .ladder import out_of_memory
+from .joseph import BYTES_PER_ENTRY, MOST_ENTRIES, entries
 from .matrixfree import MatrixFree
 from .rays import rays_of
 from .slice_projector import SliceProjector
@@ -63,8 +63,10 @@ def _stack_operator(
 ) -> LinearOperator:
     if backend == "auto":
         backend = "torch" if device.type == "cuda" or not has_numba() else "csr"
-        if backend == "csr" and entries(rays_of(geometry), grid) * BYTES_PER_ENTRY > memory_limit:
-            backend = "matrixfree"
+        if has_numba():
+            size = entries(rays_of(geometry), grid)
+            if size >= MOST_ENTRIES or (backend == "csr" and size * BYTES_PER_ENTRY > memory_limit):
+                backend = "matrixfree"
     if backend in ("csr", "matrixfree"):
         _require_numba(backend)
     if backend == "csr":

@@ -13,6 +13,8 @@ from .rays import Rays
 
 # int32 + float32, for the matrix and for its transpose.
 BYTES_PER_ENTRY = 16
+# What int32 indices reach.
+MOST_ENTRIES = 2**31
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,7 @@ def joseph_matrices(
 
 
 def _check_size(number: int) -> None:
-    if number >= 2**31:
+    if number >= MOST_ENTRIES:
         raise ValueError(f"the projection matrix would have {number} coefficients; use backend 'matrixfree'")
 
 

@@ -8,16 +8,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ..devices import out_of_memory
+
 LOG = logging.getLogger(__name__)
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an exception means that memory ran out, on the host or on an accelerator."""
-    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and any(
-        words in str(error) for words in ("not enough memory", "can't allocate memory", "out of memory")
-    )
 
 
 class SlicePasses:

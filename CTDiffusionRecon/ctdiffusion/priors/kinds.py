@@ -47,7 +47,18 @@ def load_prior(name: str | None, kind: str, default: str, method: str, device: t
     """
     folder = locate_pack(name) if name is not None else _installed(kind, default, method)
     check_kind(read_info(folder), kind, method)
-    return Restorer.load(folder, device) if kind == RESTORATION else load_pack(folder, device)
+    return load_any(folder, device)
+
+
+def load_any(folder: Path, device: torch.device | str) -> AnyPrior:
+    """The pack in `folder`, of whatever kind.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    if kind_of(read_info(folder)) == RESTORATION:
+        return Restorer.load(folder, device)
+    return load_pack(folder, device)
 
 
 def _installed(kind: str, default: str, method: str) -> Path:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..devices import out_of_memory
 from ..units import HUWindow
 from .denoiser import SAME_SLICE, Denoiser
 
@@ -157,8 +158,8 @@ class Prior:
             stop = min(start + self.batch, x.shape[0])
             try:
                 out[start:stop] = self._evaluate(x[start:stop], label, sigma, spacing)
-            except (torch.OutOfMemoryError, MemoryError):
-                if self.batch == 1:
+            except (MemoryError, RuntimeError) as error:
+                if self.batch == 1 or not out_of_memory(error):
                     raise
                 self.batch = max(1, self.batch // 2)
                 _LOG.warning("out of memory: the prior now takes %d stacks at a time", self.batch)

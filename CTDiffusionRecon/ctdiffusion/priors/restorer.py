@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..devices import out_of_memory
 from .cold import ColdRestorer, load_restorer
 from .prior import PriorInfo
 
@@ -70,8 +71,8 @@ class Restorer:
             stop = min(start + self.batch, x.shape[0])
             try:
                 out[start:stop] = self._evaluate(x[start:stop], level)
-            except (torch.OutOfMemoryError, MemoryError):
-                if self.batch == 1:
+            except (MemoryError, RuntimeError) as error:
+                if self.batch == 1 or not out_of_memory(error):
                     raise
                 self.batch = max(1, self.batch // 2)
                 _LOG.warning("out of memory: the prior now takes %d slices at a time", self.batch)

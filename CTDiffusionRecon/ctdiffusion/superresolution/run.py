@@ -87,8 +87,8 @@ def execute(folder: JobFolder, log: EventLog, stop: StopRequest, resume: bool, *
         device = choice.device
         try:
             result = superresolve(given, method, spec.method_parameters(), prior, spec.seed, monitor, device)
-        except torch.OutOfMemoryError as error:
-            if device.type == "cpu":
+        except (MemoryError, RuntimeError) as error:
+            if device.type == "cpu" or not devices.out_of_memory(error):
                 raise
             monitor.warn(f"the GPU ran out of memory ({str(error).splitlines()[0]}): going on with the CPU")
             device = torch.device("cpu")

@@ -1,4 +1,4 @@
-"""The live preview in the scene, and children by Qt."""
+"""Children by Qt."""
 
 from __future__ import annotations
 
@@ -7,59 +7,11 @@ import signal
 import sys
 import time
 
-import numpy as np
 import psutil
 import pytest
 from fake_engine import FakeEngine, make_folder
-from nodes import matrix, volume_node
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-
-
-def picture(path, rows: int, columns: int) -> np.ndarray:
-    """A preview as the engine writes it; returns its HU."""
-    import torch
-    from ctdiffusion.jobmonitor import write_preview
-
-    hu = np.linspace(-1000, 1000, rows * columns).reshape(rows, columns).astype(np.float32)
-    write_preview(torch.from_numpy(hu), path)
-    return hu
-
-
-@pytest.mark.parametrize("size", [32, 16])
-def test_the_preview_lies_in_the_middle_slice(scene, tmp_path, size):
-    import slicer
-    from CTDiffusionReconLib.inputs import recordOf
-    from CTDiffusionReconLib.job import ReconstructionJob
-    from CTDiffusionReconLib.preview import Preview
-    from CTDiffusionReconLib.request import ReconstructionRequest
-
-    job = ReconstructionJob(tmp_path, ReconstructionRequest(slices=(1, 4)), "job")
-    preview = Preview(job, recordOf(volume_node(), 0))
-    assert not preview.update()
-    hu = picture(tmp_path / "preview.png", size, size)
-    event = {"event": "step", "phase": "dds", "step": 1, "total": 4, "preview": "preview.png"}
-    job.take(event)
-    assert preview.update() and not preview.update(), "each picture is shown once"
-    found = slicer.util.arrayFromVolume(preview.node)
-    assert found.shape == (1, size, size)
-    assert np.abs(found[0] - hu).max() < 2000 / 255 + 1e-3
-    placed = np.eye(4)
-    for i in range(4):
-        for j in range(4):
-            placed[i, j] = preview._place(preview.node.GetImageData()).GetElement(i, j)
-    # The outer edges of picture and slice coincide.
-    edge = placed @ [size - 0.5, size - 0.5, 0, 1]
-    assert np.allclose(edge, matrix() @ [31.5, 31.5, 2, 1]) and np.allclose(
-        placed @ [-0.5, -0.5, 0, 1], matrix() @ [-0.5, -0.5, 2, 1]
-    )
-    assert preview.node.GetHideFromEditors() and not preview.node.GetSaveWithScene()
-    (tmp_path / "preview.png").write_bytes(b"\x89PNG half")
-    job.take(event)
-    assert not preview.update() and preview.node.GetImageData().GetDimensions() == (size, size, 1)
-    job.state = "done"
-    preview.update()
-    assert preview.node is None and slicer.mrmlScene.GetNumberOfNodesByClass("vtkMRMLScalarVolumeNode") == 1
 
 
 @pytest.fixture
