@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -223,3 +227,18 @@ def test_training_can_start_from_a_pack(
     assert INFO.licence in tuned.licence and "Started from small" in tuned.attribution
     with pytest.raises(ValueError, match="init: the network of ct-triplet-256"):
         command.main(arguments(*words, "--out", str(tmp_path / "other"), "--init", "ct-triplet-256"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="gloo under torchrun on POSIX")
+def test_two_processes_prepare_in_turn_and_end_together(tmp_path: Path) -> None:
+    """By time, with clocks that differ: one that went on alone would wait for ever."""
+    script, package = Path(__file__).with_name("two_processes.py"), Path(command.__file__).parents[2]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    environment = {**os.environ, "PYTHONPATH": str(package), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*launcher, str(script), str(tmp_path)], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    first, second = (json.loads((tmp_path / f"rank{rank}.json").read_text()) for rank in (0, 1))
+    assert (first["found"], second["found"]) == (False, True)
+    assert first["weights"] == second["weights"]

@@ -12,6 +12,7 @@ import torch
 
 from ..priors.pack import build_network, in_half_precision, load_state, locate_pack, read_info, write_pack
 from ..priors.prior import PriorInfo
+from . import processes
 from .cache import INDEX_FILE, check_cache, held_out_patients, read_cache, write_cache
 from .loop import LoopSettings, train
 from .recipes import recipe_named, recipes
@@ -49,16 +50,16 @@ def main(arguments: argparse.Namespace) -> int:
     work: Path = arguments.work or arguments.out.with_name(arguments.out.name + ".training")
     if arguments.resume and not (work / "checkpoint.pt").is_file():
         raise ValueError(f"resume: {work} holds no checkpoint.pt")
-    volumes = _volumes(arguments.data, work / "cache", recipe.modality)
+    with processes.first_alone():
+        volumes = _volumes(arguments.data, work / "cache", recipe.modality)
     held_out = held_out_patients([entry for entry, _ in volumes], recipe.held_out)
     chosen = [item for item in volumes if item[0].patient not in held_out]
     if not chosen:
         raise ValueError("data: every patient is held out; more than one is needed")
-    validation = (
-        _volumes([arguments.val], work / "val-cache", recipe.modality)
-        if arguments.val
-        else [item for item in volumes if item[0].patient in held_out]
-    )
+    validation = [item for item in volumes if item[0].patient in held_out]
+    if arguments.val:
+        with processes.first_alone():
+            validation = _volumes([arguments.val], work / "val-cache", recipe.modality)
     if not validation:
         raise ValueError(f"val: recipe {recipe.name} holds nobody out, so it needs volumes for the report card")
     print(f"{len(chosen)} volumes to train on; held out: {', '.join(sorted(held_out)) or 'nobody'}", flush=True)
@@ -73,7 +74,8 @@ def main(arguments: argparse.Namespace) -> int:
         if start.name == recipe.name:
             # Trained on by its own recipe: what the second step waits for has been learnt.
             settings = replace(settings, second_from=0.0)
-    lesson = recipe.task.lesson(recipe, chosen, work, settings.seed, _augment(arguments.augment))
+    with processes.first_alone():
+        lesson = recipe.task.lesson(recipe, chosen, work, settings.seed, _augment(arguments.augment))
     state = train(
         network,
         lesson.dataset,
@@ -84,6 +86,8 @@ def main(arguments: argparse.Namespace) -> int:
         lambda text: print(text, flush=True),
         lesson.second,
     )
+    if processes.rank() > 0:
+        return 0
     # The report card is that of the weights as they are stored.
     state = in_half_precision(state)
     network.cpu().load_state_dict(state)

@@ -6,7 +6,6 @@ Needs torch and numpy only, so that a bare GPU machine can train from a cache.
 from __future__ import annotations
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,9 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from .log import TrainingLog
+from .processes import agreed, join
+from .processes import device as this_device
+from .processes import rank as this_rank
 
 Batch = dict[str, Tensor]
 LossFunction = Callable[[nn.Module, Batch, torch.Generator], Tensor]
@@ -84,8 +86,7 @@ def train(
     Raises:
         FileNotFoundError: resume without a checkpoint.
     """
-    rank, processes = _join_processes()
-    device = _device()
+    processes, rank, device = join(), this_rank(), this_device()
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.AdamW(
         network.parameters(), settings.learning_rate, betas=(0.9, 0.99), weight_decay=settings.weight_decay
@@ -101,7 +102,11 @@ def train(
         optimiser.load_state_dict(saved["optimiser"])
         averager.state = {name: value.to(device) for name, value in saved["average"].items()}
         step, elapsed = int(saved["step"]), float(saved["elapsed"])
-        generator.set_state(saved["generator"])
+        if rank == 0:
+            generator.set_state(saved["generator"])
+        else:
+            # Only the first process's generator is saved; noise of its own is what the others need.
+            generator.manual_seed(settings.seed + rank + step * processes)
     model: nn.Module = DistributedDataParallel(network) if processes > 1 else network
     network.train()
     log = TrainingLog(folder) if rank == 0 else None
@@ -113,6 +118,7 @@ def train(
         now = time.monotonic()
         spent = elapsed + now - started
         progress = max(step / settings.steps, spent / (60.0 * settings.minutes) if settings.minutes else 0.0)
+        progress = agreed(progress)
         if progress >= 1.0:
             break
         warm = min(1.0, (step + 1) / settings.warmup)
@@ -147,20 +153,6 @@ def _descend(network: nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor)
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
     optimiser.step()
-
-
-def _device() -> torch.device:
-    if torch.cuda.is_available():
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-    return torch.device("cpu")
-
-
-def _join_processes() -> tuple[int, int]:
-    """(rank, process count); joins the group that `torchrun` announces through the environment."""
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
-    if processes > 1 and not torch.distributed.is_initialized():
-        torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-    return int(os.environ.get("RANK", "0")), processes
 
 
 def _batches(
