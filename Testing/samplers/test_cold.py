@@ -118,3 +118,10 @@ def test_similarity_is_one_for_equal_images_and_knows_constants() -> None:
     a, b = torch.full((20, 20), 0.2), torch.full((20, 20), 0.6)
     expected = (2 * 0.2 * 0.6 + 1e-4) / (0.2**2 + 0.6**2 + 1e-4)
     assert math.isclose(float(similarity(a, b)), expected, rel_tol=1e-3)
+
+
+@pytest.mark.parametrize("size", [3, 8, 11, 40])
+def test_similarity_of_images_of_any_size(size: int) -> None:
+    x = torch.rand((size, size), generator=torch.Generator().manual_seed(0))
+    assert float(similarity(x, x)) == pytest.approx(1.0)
+    assert float(similarity(x, 1.0 - x)) < 0.5

@@ -87,7 +87,9 @@ def read_series(path: Path, assume_hu: bool) -> Pixels:
         raise ValueError(f"{folder.name}: no DICOM files in this folder")
     frames = [_frame(f) for f in files]
     if path != folder:
-        wanted = next(f.series for f in frames if f.path == path)
+        wanted = next((f.series for f in frames if f.path == path), None)
+        if wanted is None:
+            raise ValueError(f"{path.name}: an index of DICOM files, not an image; name the folder or one of the files")
         frames = [f for f in frames if f.series == wanted]
     _check_one_series(frames, folder.name)
     for frame in frames:

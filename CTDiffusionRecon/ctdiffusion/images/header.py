@@ -23,12 +23,17 @@ def image_suffix(path: Path) -> str:
 
 
 def data_file(path: Path) -> Path:
-    """The file that holds the voxels: `path` itself, or the detached one that its NRRD or MetaImage header names.
+    """The file that holds the voxels: `path` itself, the detached one that its header names, or a NIfTI pair's second.
 
     Raises:
         ValueError: the detached file is a list, is missing, or lies outside the header's folder.
     """
     suffix = image_suffix(path)
+    if suffix == ".hdr":
+        there = [path.with_suffix(voxels) for voxels in (".img", ".img.gz") if path.with_suffix(voxels).is_file()]
+        if not there:
+            raise ValueError(f"{path.name}: its data file {path.stem}.img is missing")
+        return there[0]
     if suffix in NRRD_SUFFIXES:
         named = _header_value(path, ("data file", "datafile"), ":")
     elif suffix in META_SUFFIXES:
@@ -69,7 +74,7 @@ def is_compressed(path: Path) -> bool:
     if suffix in META_SUFFIXES:
         binary = (_header_value(path, ("binarydata",), "=") or "true").lower() == "true"
         return not binary or (_header_value(path, ("compresseddata",), "=") or "false").lower() == "true"
-    return suffix.endswith(".gz")
+    return data_file(path).name.endswith(".gz")
 
 
 def check_size(path: Path, declared: int) -> None:
@@ -86,7 +91,7 @@ def check_size(path: Path, declared: int) -> None:
             "truncated, or the header is wrong"
         )
     # The NIfTI library fills what is missing with zeros without a word, so the stream is measured here.
-    if image_suffix(path) in (".nii.gz", ".img.gz") and _inflated_size(source, declared) < declared:
+    if image_suffix(source) in (".nii.gz", ".img.gz") and _inflated_size(source, declared) < declared:
         raise ValueError(f"{path.name}: the compressed data end early: the file is truncated or corrupt")
 
 

@@ -53,7 +53,9 @@ class SinogramParameters(AgreementParameters):
     )
 
     steps: int = parameter(80, "Noise levels.", low=1, high=2000)
-    sigma_start: float = parameter(0.06, "First noise level. Higher forgets more of the start.", low=0.0005, high=1.0)
+    sigma_start: float = parameter(
+        0.06, "First noise level. Higher forgets more of the start.", low=0.0005, high=1000.0
+    )
     sigma_end: float = parameter(0.001, "Last noise level.", low=0.0005, high=1.0)
     rule: str = parameter(
         "renew",
@@ -75,7 +77,8 @@ class SinogramParameters(AgreementParameters):
     )
 
 
-# The released settings of MSDiff and SWORD: the last 1450 of 2000 levels, deterministic predictor and corrector.
+# The released settings of MSDiff and SWORD: the last 1450 of 2000 levels, deterministic predictor and corrector; the
+# levels in the range of the shipped prior, in which noise level 1 is a line integral of 10.
 PUBLISHED = {
     "steps": 1450, "sigma_start": 0.2, "sigma_end": 0.0005, "rule": "predictor", "corrector": 1, "start": "linear",
     "final_cg": 0,

@@ -21,8 +21,8 @@ from .registry import Method, Problem, register
 from .timed import TimedOperator
 
 # All tuned on the validation volumes, docs/tv.md.
-# lambda in mm is the strength over the typical attenuation in 1/mm (about 0.02 for a patient). The noise level is in
-# it already, because W is in the objective. The best strength grows with the number of views.
+# lambda, a number, is the strength over the typical attenuation, both in 1/mm (about 0.02 for a patient). The noise
+# level is in it already, because W is in the objective. The best strength grows with the number of views.
 STRENGTH = 2.5
 STRENGTH_VIEWS = 30
 # Standard deviation that stands for the model's error where the data have no noise, relative to a typical datum.

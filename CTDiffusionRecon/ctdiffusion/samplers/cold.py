@@ -159,11 +159,12 @@ def _unpacked(numbers: Tensor, previous: Tensor) -> list[_Slice]:
 
 
 def similarity(x: Tensor, y: Tensor) -> Tensor:
-    """Mean SSIM of two images `[row, column]` in [0, 1] (Gaussian window of 11 pixels, 1.5 wide).
+    """Mean SSIM of two images `[row, column]` in [0, 1] (Gaussian window of 11 pixels or what fits, 1.5 wide).
 
     Source: Wang et al. 2004, doi:10.1109/TIP.2003.819861, eq. 13.
     """
-    place = torch.arange(11, device=x.device, dtype=x.dtype) - 5
+    size = min(11, *x.shape)
+    place = torch.arange(size, device=x.device, dtype=x.dtype) - 0.5 * (size - 1)
     weights = torch.exp(-0.5 * (place / 1.5) ** 2)
     weights = weights / weights.sum()
     stack = torch.stack([x, y, x * x, y * y, x * y])[:, None]

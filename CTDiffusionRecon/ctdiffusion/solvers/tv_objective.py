@@ -18,7 +18,7 @@ class TVObjective:
 
     TV_inplane is the isotropic integral of |grad x| over the slice, TV_z that of |dx/dz|, both with the area of a
     pixel in mm2 and gradients per mm, so that lambda does not depend on the number of voxels. W = 1 / variance makes
-    the objective the negative log posterior (penalised weighted least squares); lambda is then in mm.
+    the objective the negative log posterior (penalised weighted least squares); lambda is then a pure number.
 
     Attributes:
         operator: A.
