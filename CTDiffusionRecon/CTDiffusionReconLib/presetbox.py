@@ -20,7 +20,7 @@ class PresetBox:
 
     def show(self, method, values) -> bool:
         """Show which settings these values are; returns whether there is anything to choose."""
-        shown = {"published": _("As published"), "limited-angle": _("Limited angle"), "iscs": _("As in ISCS")}
+        shown = {"published": _("As published"), "thorough": _("Thorough: twice the levels"), "iscs": _("As in ISCS")}
         presets = {_("Tuned defaults"): {}}
         for name, preset in method.get("presets", {}).items():
             presets[shown.get(name, name)] = preset

@@ -132,7 +132,7 @@ def test_published_settings_of_a_method(panel: Any) -> None:
     parameters, box = panel._parameterNode, panel.ui.presetComboBox
     parameters.method = "dds"
     assert [box.itemText(i) for i in range(box.count)] == [
-        "Tuned defaults", "Limited angle", "As published", "As in ISCS",
+        "Tuned defaults", "Thorough: twice the levels", "As published", "As in ISCS",
     ]  # fmt: skip
     box.currentIndex = 2
     assert panel.methodSection.panel.controls["weighted"].value() is False

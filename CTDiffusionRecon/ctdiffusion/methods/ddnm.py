@@ -15,7 +15,7 @@ from torch import Tensor
 from ..parameters import parameter
 from ..priors.prior import Prior
 from ..samplers.nullspace import NullSpaceConsistency
-from .image_sampling import AS_IN_ISCS, AS_PUBLISHED, LIMITED_ANGLE, Agreement, SamplingParameters, reconstruct
+from .image_sampling import AS_IN_ISCS, AS_PUBLISHED, THOROUGH, Agreement, SamplingParameters, reconstruct
 from .registry import Method, Problem, register
 
 
@@ -48,7 +48,7 @@ DDNM = register(
         run=run,
         needs_prior=True,
         presets={
-            **LIMITED_ANGLE,
+            **THOROUGH,
             "iscs": {**AS_IN_ISCS, "sirt_iterations": 100},
             "published": {**AS_PUBLISHED, "steps": 30, "transition": "renew", "sirt_iterations": 100},
         },

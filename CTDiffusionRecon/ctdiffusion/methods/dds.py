@@ -14,7 +14,7 @@ from torch import Tensor
 from .image_sampling import (
     AS_IN_ISCS,
     AS_PUBLISHED,
-    LIMITED_ANGLE,
+    THOROUGH,
     GradientParameters,
     conjugate_gradients,
     reconstruct,
@@ -37,7 +37,7 @@ DDS = register(
         run=run,
         needs_prior=True,
         presets={
-            **LIMITED_ANGLE,
+            **THOROUGH,
             "published": {**AS_PUBLISHED, "steps": 50, "cg_iterations": 5},
             "iscs": AS_IN_ISCS,
         },

@@ -15,7 +15,7 @@ from ..parameters import parameter
 from .image_sampling import (
     AS_IN_ISCS,
     AS_PUBLISHED,
-    LIMITED_ANGLE,
+    THOROUGH,
     GradientParameters,
     conjugate_gradients,
     reconstruct,
@@ -50,7 +50,7 @@ DDS_TV = register(
         run=run,
         needs_prior=True,
         presets={
-            **LIMITED_ANGLE,
+            **THOROUGH,
             "published": {**AS_PUBLISHED, "steps": 50, "cg_iterations": 5},
             "iscs": AS_IN_ISCS,
         },

@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ..samplers.slice_policy import neighbourhood
-from .image_sampling import AS_PUBLISHED, LIMITED_ANGLE, GradientParameters, conjugate_gradients, reconstruct
+from .image_sampling import AS_PUBLISHED, THOROUGH, GradientParameters, conjugate_gradients, reconstruct
 from .registry import Method, Problem, register
 
 
@@ -28,6 +28,6 @@ DIFFUSION_BLEND = register(
         parameters=GradientParameters,
         run=run,
         needs_prior=True,
-        presets={**LIMITED_ANGLE, "published": {**AS_PUBLISHED, "steps": 200, "cg_iterations": 5}},
+        presets={**THOROUGH, "published": {**AS_PUBLISHED, "steps": 200, "cg_iterations": 5}},
     )
 )

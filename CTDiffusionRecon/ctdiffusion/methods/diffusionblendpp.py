@@ -51,7 +51,7 @@ DIFFUSION_BLEND_PP = register(
         needs_prior=True,
         evaluations=1.0 / 3.0,
         presets={
-            "limited-angle": {"steps": 160},
+            "thorough": {"steps": 160},
             "published": {**AS_PUBLISHED, "steps": 200, "cg_iterations": 5},
         },
     )

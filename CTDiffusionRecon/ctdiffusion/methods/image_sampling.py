@@ -35,8 +35,9 @@ from .registry import Problem
 SIGMA_START = 0.3
 SIGMA_LIMITED = 3.0
 LIMITED_DEG = 20
-# Preset of the slice-wise systems for such scans: the way from there down takes more levels.
-LIMITED_ANGLE: dict[str, dict[str, Any]] = {"limited-angle": {"steps": 80}}
+# Preset of the slice-wise systems: twice the default levels, for limited angles, where the way from the start down is
+# longer, and for full turns where time does not matter (docs/quality-image-domain.md).
+THOROUGH: dict[str, dict[str, Any]] = {"thorough": {"steps": 80}}
 # What the papers and their codes share: the start at the prior's highest level, all rays alike, nothing after the end.
 AS_PUBLISHED: dict[str, Any] = {"sigma_start": 5.0, "weighted": False, "final_cg": 0, "grid": "input"}
 # ISCS's setting for cone beams, for whatever system: thirty levels, all noise fresh at each, one arc over the volume.

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..parameters import parameter
 from ..samplers.noise_policy import POLICIES
-from .image_sampling import AS_IN_ISCS, LIMITED_ANGLE, GradientParameters, conjugate_gradients, reconstruct
+from .image_sampling import AS_IN_ISCS, THOROUGH, GradientParameters, conjugate_gradients, reconstruct
 from .registry import Method, Problem, register
 
 
@@ -47,7 +47,7 @@ ISCS = register(
         run=run,
         needs_prior=True,
         presets={
-            **LIMITED_ANGLE,
+            **THOROUGH,
             "published": AS_IN_ISCS,
         },
     )
