@@ -57,7 +57,8 @@ def execute(folder: JobFolder, log: EventLog, stop: StopRequest, resume: bool, *
         except (MemoryError, RuntimeError) as error:
             if choice.device.type == "cpu" or not devices.out_of_memory(error):
                 raise
-            monitor.warn(f"the GPU ran out of memory ({str(error).splitlines()[0]}): going on with the CPU")
+            why = (str(error).splitlines() or [type(error).__name__])[0]
+            monitor.warn(f"the GPU ran out of memory ({why}): going on with the CPU")
             result, prior, device, operator = _reconstruct(spec, measurement, torch.device("cpu"), monitor)
     facts: dict[str, Any] = {
         "device": {"used": str(device), "reason": choice.reason, **devices.describe()},

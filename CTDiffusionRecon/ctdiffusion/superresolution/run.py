@@ -77,7 +77,7 @@ def execute(folder: JobFolder, log: EventLog, stop: StopRequest, resume: bool, *
             volume = read_intensities(path)
             content = provenance.sha256_array(volume.array)
             inputs = {"path": spec.input, "files_sha256": files, "values_sha256": content}
-        monitor.sources["input"] = content
+        monitor.sources["input"] = content + "".join(files.values())
         monitor.step("read", 1, 1)
         given = thick_input(volume, path.name, spec)
         for text in given.warnings:
@@ -90,7 +90,8 @@ def execute(folder: JobFolder, log: EventLog, stop: StopRequest, resume: bool, *
         except (MemoryError, RuntimeError) as error:
             if device.type == "cpu" or not devices.out_of_memory(error):
                 raise
-            monitor.warn(f"the GPU ran out of memory ({str(error).splitlines()[0]}): going on with the CPU")
+            why = (str(error).splitlines() or [type(error).__name__])[0]
+            monitor.warn(f"the GPU ran out of memory ({why}): going on with the CPU")
             device = torch.device("cpu")
             prior = _prior(spec, method, given, path.name, device, monitor)
             result = superresolve(given, method, spec.method_parameters(), prior, spec.seed, monitor, device)
@@ -141,7 +142,7 @@ def thick_input(volume: Volume, name: str, spec: SuperResolutionSpec) -> ThickIn
     if operator.noise_gain > _STRONG:
         warnings += (
             f"profile_mm: the slices overlap, undoing it makes their noise up to {operator.noise_gain:.0f} times "
-            "stronger; the parameter noise of zsr and tv holds that back",
+            "stronger; the parameter noise of zsr holds that back",
         )
     thick = volume if reference is None else thick_volume(reference, operator)
     return ThickInput(thick, operator, modality, why, reference, warnings)
