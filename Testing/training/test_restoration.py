@@ -174,7 +174,7 @@ def test_the_loop_hands_over_the_bare_network_with_the_average(
     store: Degradations, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lesson, made = lesson_of(store, monkeypatch), network()
-    monkeypatch.setattr(loop, "_join_processes", lambda: (0, 2))
+    monkeypatch.setattr(loop, "join", lambda: 2)
     monkeypatch.setattr(loop, "DistributedDataParallel", Wrapper)
     seen = []
 
