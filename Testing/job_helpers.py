@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ctdiffusion.events import read_events
+from ctdiffusion.events import EventLog, read_events
 from ctdiffusion.job import JobSpec
 from ctdiffusion.jobfolder import JobFolder
 from ctdiffusion.volume import Volume, write_volume
@@ -114,3 +114,8 @@ def leftovers(folder: Path) -> list[str]:
     """Names of temporary files anywhere under a folder."""
     marks = (".partial", ".writing", ".ctdiffusion")
     return [p.name for p in folder.rglob("*") if any(mark in p.name for mark in marks)]
+
+
+def quiet_log(job: JobFolder) -> EventLog:
+    """A job's log that nobody listens to."""
+    return EventLog(job.events)

@@ -1,4 +1,4 @@
-"""One job, in this process: files, numbers, refusals, resume, and the study that shares its mathematics."""
+"""One job, in this process: files, numbers, refusals, and the study that shares its mathematics."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import re
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,18 +17,15 @@ from ctdiffusion.events import read_events
 from ctdiffusion.job import JobSpec
 from ctdiffusion.jobfolder import JobFolder, JobStatus
 from ctdiffusion.jobmonitor import JobMonitor
-from ctdiffusion.methods.registry import methods
 from ctdiffusion.monitor import Monitor
-from ctdiffusion.parameters import describe
 from ctdiffusion.presets import default_geometry
-from ctdiffusion.priors.pack import find_packs
 from ctdiffusion.quality.metrics import compare
 from ctdiffusion.simulate import SimulationSettings
 from ctdiffusion.stopping import StopRequest
 from ctdiffusion.study import run_study
-from ctdiffusion.volume import read_volume, write_volume
+from ctdiffusion.volume import read_volume
 from ctdiffusion.worker import run_job
-from job_helpers import leftovers, make_input, make_job, phantom, result_of
+from job_helpers import leftovers, make_input, make_job, phantom, quiet_log, result_of
 from safetensors import safe_open
 
 
@@ -234,101 +230,6 @@ def test_a_finished_job_is_not_run_again(tmp_path):
     assert job.volume.stat().st_mtime_ns == before
 
 
-def test_cancel_after_the_end_changes_nothing(tmp_path):
-    job = make_job(tmp_path / "job")
-    run_job(job.path)
-    job.cancel.touch()
-    assert job.read_status().state == "done"
-    assert run_job(job.path, resume=True).state == "done"
-
-
-def test_a_cancelled_job_resumes_to_the_same_bits(tmp_path):
-    unbroken = make_job(tmp_path / "unbroken", method="slow", parameters={"steps": 9})
-    run_job(unbroken.path)
-    job = make_job(tmp_path / "job", method="slow", parameters={"steps": 9})
-
-    def cancel(event):
-        if event["event"] == "step" and event["phase"] == "slow" and event["step"] >= 1 and not resumed:
-            job.cancel.touch()
-
-    resumed = []
-    status = run_job(job.path, listener=cancel, save_s=0.0)
-    assert (status.state, status.exit_code) == ("cancelled", 130)
-    assert not job.result.exists()
-    assert job.state.exists()
-    resumed = [True]
-    events = []
-    assert run_job(job.path, resume=True, listener=events.append).state == "done"
-    assert next(e["step"] for e in events if e["event"] == "resumed") >= 1
-    assert np.array_equal(result_of(job), result_of(unbroken))
-    assert not job.state.exists()
-
-
-@pytest.mark.parametrize("name", [name for name in methods() if name not in ("fbp", "fbpconvnet", "slow")])
-def test_every_method_resumes_to_the_same_bits(tmp_path, name):
-    if methods()[name].needs_prior and methods()[name].default_prior not in find_packs():
-        pytest.skip("its prior pack is not installed")
-    # Few noise levels are enough to stop between two of them.
-    levels = (
-        {info.name for info in describe(methods()[name].parameters)} & {"steps"} if methods()[name].needs_prior else ()
-    )
-    few = dict.fromkeys(levels, 8)
-    unbroken = make_job(tmp_path / "unbroken", method=name, parameters=few)
-    run_job(unbroken.path)
-    job, stop = make_job(tmp_path / "job", method=name, parameters=few), StopRequest()
-    saves = []
-
-    def cancel(event):
-        saves.extend([event["step"]] if event["event"] == "saved" else [])
-        cheap = (
-            not methods()[name].needs_prior and event["event"] == "step" and event["phase"] not in ("read", "simulate")
-        )
-        if len(saves) == 3 or (cheap and event["step"] >= 1 and event["total"] > 3):
-            stop.ask("cancelled")
-
-    assert run_job(job.path, listener=cancel, stop=stop, save_s=0.0).state == "cancelled"
-    events = []
-    assert run_job(job.path, resume=True, listener=events.append).state == "done"
-    # A method that is quick may begin again; one with a network has to go on.
-    assert [e["step"] for e in events if e["event"] == "resumed"] == saves[-1:]
-    assert saves or not methods()[name].needs_prior
-    assert np.array_equal(result_of(job), result_of(unbroken))
-
-
-@pytest.mark.parametrize("damage", ["random", "other", "empty", "input"])
-def test_a_state_that_cannot_be_used_is_told_and_the_answer_is_the_same(tmp_path, damage):
-    job = make_job(tmp_path / "job", method="slow")
-    if damage == "input":
-        run_job(job.path, listener=lambda event: event["event"] == "saved" and job.cancel.touch(), save_s=0.0)
-        assert job.state.exists()
-        path = Path(job.read_spec().input)
-        volume = read_volume(path)
-        write_volume(volume.like(volume.array + 100.0), path)
-    elif damage == "other":
-        job.save_state(2, {"x": torch.ones(4, 32, 32)}, "another specification")
-    else:
-        job.state.write_bytes(b"" if damage == "empty" else bytes(range(256)))
-    events = []
-    assert run_job(job.path, resume=True, listener=events.append).state == "done"
-    told = [e["text"] for e in events if e["event"] == "warning" and "state" in e["text"]]
-    assert len(told) == 1
-    assert not [e for e in events if e["event"] == "resumed"]
-    unbroken = JobFolder(tmp_path / "unbroken")
-    unbroken.create(job.read_spec())
-    run_job(unbroken.path)
-    assert np.array_equal(result_of(job), result_of(unbroken))
-
-
-def test_a_state_belongs_to_the_weights_it_was_made_with(tmp_path):
-    monitor = JobMonitor(JobFolder(tmp_path), _quiet_log(JobFolder(tmp_path)), StopRequest(), "digest", resume=True)
-    monitor.sources["prior"] = "one"
-    monitor.folder.save_state(3, {"x": torch.ones(1)}, monitor.digest)
-    assert monitor.saved_state()[0] == 3
-    monitor.sources["prior"] = "another"
-    assert monitor.saved_state() is None
-    assert "input or prior" in monitor.warnings[0]
-
-
 def test_a_gpu_out_of_memory_goes_on_with_the_cpu(tmp_path, monkeypatch):
     job = make_job(tmp_path / "job")
     original, seen = pipeline.operator_for, []
@@ -347,49 +248,9 @@ def test_a_gpu_out_of_memory_goes_on_with_the_cpu(tmp_path, monkeypatch):
     assert any("out of memory" in e.get("text", "") for e in read_events(job.events))
 
 
-@pytest.mark.parametrize(
-    ("capability", "built", "usable"),
-    [
-        ((7, 5), ["sm_75", "sm_80"], True),
-        ((7, 0), ["sm_75", "sm_80"], False),
-        ((8, 9), ["sm_75", "sm_80", "sm_86"], True),
-        ((9, 0), ["sm_80", "sm_90a"], True),
-        ((9, 1), ["sm_80", "sm_90a"], False),
-        ((12, 0), ["sm_80", "compute_90"], True),
-        ((6, 1), ["sm_75", "compute_120"], False),
-        ((12, 0), ["sm_100", "sm_120"], True),
-        ((10, 0), ["sm_120"], False),
-    ],
-)
-def test_a_gpu_is_used_where_this_torch_has_code_for_it(monkeypatch, capability, built, usable):
-    monkeypatch.setattr(torch.version, "cuda", "12.8")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: capability)
-    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: built)
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    reason = devices.why_no_cuda()
-    assert (reason is None) == usable
-    assert usable or "newer or older than this torch was built for" in reason
-
-
-def test_devices_say_why_it_is_the_cpu(monkeypatch):
-    assert devices.resolve("cpu").device.type == "cpu"
-    with pytest.raises(ValueError, match="device"):
-        devices.resolve("tpu")
-    monkeypatch.setattr(torch.version, "cuda", "12.8")
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert "no usable GPU" in devices.resolve("auto").reason
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    choice = devices.resolve("auto")
-    assert (choice.device.type, choice.reason) == ("cpu", "CUDA_VISIBLE_DEVICES hides every GPU")
-    with pytest.raises(ValueError, match="cuda was asked for, but CUDA_VISIBLE_DEVICES"):
-        devices.resolve("cuda")
-
-
 def test_time_is_accounted_once(tmp_path):
     job = make_job(tmp_path / "job")
-    monitor = JobMonitor(job, _quiet_log(job), StopRequest(), "digest")
+    monitor = JobMonitor(job, quiet_log(job), StopRequest(), "digest")
     with monitor.timed("io"):
         time.sleep(0.05)
         with monitor.timed("network"):
@@ -403,7 +264,7 @@ def test_time_is_accounted_once(tmp_path):
 
 def test_the_log_stays_small_however_many_steps_there_are(tmp_path):
     job = make_job(tmp_path / "job")
-    monitor = JobMonitor(job, _quiet_log(job), StopRequest(), "digest")
+    monitor = JobMonitor(job, quiet_log(job), StopRequest(), "digest")
     for step in range(5000):
         monitor.step("many", step, 100_000)
     assert sum(1 for _ in read_events(job.events)) < 60
@@ -411,7 +272,7 @@ def test_the_log_stays_small_however_many_steps_there_are(tmp_path):
 
 def test_eta_counts_from_where_a_resumed_run_began(tmp_path):
     job, heard = make_job(tmp_path / "job"), []
-    log = _quiet_log(job)
+    log = quiet_log(job)
     log.listener = heard.append
     monitor = JobMonitor(job, log, StopRequest(), "digest", report_s=0.0)
     monitor.step("phase", 50, 100)
@@ -430,9 +291,3 @@ def test_status_of_a_dead_worker_is_interrupted(tmp_path):
     assert job.read_status().state == "interrupted"
     make_input(tmp_path)
     assert run_job(job.path, resume=True).state == "done"
-
-
-def _quiet_log(job):
-    from ctdiffusion.events import EventLog
-
-    return EventLog(job.events)

@@ -108,11 +108,6 @@ class ReconstructionJob:
         return path if path.is_file() else None
 
     @property
-    def can_resume(self) -> bool:
-        """Whether the engine left a state to go on from."""
-        return JobFolder(self.folder).state.is_file()
-
-    @property
     def seconds(self) -> float | None:
         """Time of the method alone, of a finished job."""
         value = self.provenance.get("method_seconds")
