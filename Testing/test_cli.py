@@ -105,6 +105,9 @@ def test_angles_and_geometry_come_from_files(tmp_path):
     ("options", "text"),
     [
         (["--views", "0"], "spec.views"),
+        (["--views", "9", "--prior", "nobody"], "prior: method fbp uses none"),
+        (["--views", "9", "--keep-projections", "-o", "one.nrrd"], "one file holds no projections"),
+        (["--views", "9", "-o", "image.tiff"], "cannot write this format"),
         (["--views", "x"], "invalid int"),
         (["--views", "9", "--photons", "-3"], "spec.simulation.photons"),
         (["--views", "9", "--filter", "sharp"], "--filter"),
@@ -280,3 +283,43 @@ def test_nothing_temporary_stays(tmp_path):
     _reconstruct(tmp_path, "--views", "9", "--nan-step", "0", method="slow", out="s.nrrd")
     assert leftovers(tmp_path) == []
     assert not (tmp_path / "s.nrrd").exists()
+
+
+def test_the_input_is_never_overwritten(tmp_path, capsys):
+    assert _reconstruct(tmp_path, "--views", "9", out="in/copy.nrrd") == 0
+    folder = tmp_path / "in"
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    for name in before:
+        if name.endswith((".nrrd", ".nii.gz", ".mha")):
+            arguments = ["reconstruct", str(folder / name), "--method", "fbp", "--views", "3", "-o", str(folder / name)]
+            assert cli.main(arguments) == 2
+            assert f"{name}: is the input" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_saved_state_is_not_thrown_away(tmp_path, capsys):
+    assert _reconstruct(tmp_path, "--views", "9", "--nan-step", "2", method="slow") == 1
+    (tmp_path / "job" / "state.safetensors").write_bytes(b"hours of work")
+    assert _reconstruct(tmp_path, "--views", "9") == 2
+    assert "ctdiffusion resume" in capsys.readouterr().err
+    assert (tmp_path / "job" / "state.safetensors").read_bytes() == b"hours of work"
+
+
+def test_a_finished_job_is_reported_again(tmp_path, capsys):
+    assert _reconstruct(tmp_path, "--views", "9") == 0
+    metrics = JobFolder(tmp_path / "job").read_status().metrics
+    capsys.readouterr()
+    assert cli.main(["resume", str(tmp_path / "job"), "--json"]) == 0
+    event = json.loads(capsys.readouterr().out)
+    assert (event["event"], event["metrics"]) == ("result", metrics)
+
+
+def test_a_folder_where_a_file_belongs_has_exit_code_2(tmp_path, capsys):
+    assert cli.main(["estimate", str(tmp_path)]) == 2
+    assert _reconstruct(tmp_path, "--geometry-file", str(tmp_path)) == 2
+    (tmp_path / "file").write_text("")
+    assert _reconstruct(tmp_path, "--views", "9", out="file/job") == 2
+    assert "error: " in capsys.readouterr().err
+    (tmp_path / "spec.json").write_text('{"task": "superresolution"}')
+    assert cli.main(["estimate", str(tmp_path / "spec.json")]) == 2
+    assert "no estimate for super-resolution" in capsys.readouterr().err

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from . import __version__
+from .joblock import JobBusy
 from .stopping import leave
 
 # name: (module, what it does). A module is imported only when its command is chosen: torch takes seconds.
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has gone (`ctdiffusion methods | head`).
         sys.stdout = None
         return 1
-    except (ValueError, FileNotFoundError) as error:
+    except (ValueError, FileNotFoundError, IsADirectoryError, NotADirectoryError, JobBusy) as error:
         return _say(f"error: {_one_line(error)}", 2)
     except (OSError, RuntimeError, MemoryError) as error:
         return _say(f"error: {_one_line(error)}", 1)

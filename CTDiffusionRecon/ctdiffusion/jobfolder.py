@@ -29,6 +29,11 @@ class Specification(Protocol):
     """What a job folder needs of the specification in it."""
 
     @property
+    def input(self) -> str:
+        """Path of what the job works on."""
+        ...
+
+    @property
     def seed(self) -> int:
         """Seed of every random number of the job."""
         ...

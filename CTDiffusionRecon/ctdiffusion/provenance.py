@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from . import __version__
+from .images import dicom
 
 PACKAGES = ("torch", "numpy", "numba", "scipy", "SimpleITK", "safetensors", "h5py", "diffct")
 _BLOCK = 1 << 20
@@ -46,10 +47,9 @@ def package_versions() -> dict[str, str]:
 
 
 def file_hashes(path: Path) -> dict[str, str]:
-    """SHA-256 of a file by name, or of every file of a folder (a DICOM series) by its path in it."""
-    files = [path] if path.is_file() else sorted(p for p in path.rglob("*") if p.is_file())
-    base = path.parent if path.is_file() else path
-    return {file.relative_to(base).as_posix(): sha256_file(file) for file in files}
+    """SHA-256 of a file, or of the DICOM files in a folder, by name; what else lies there is no input."""
+    files = [path] if path.is_file() else dicom.files_in(path)
+    return {file.name: sha256_file(file) for file in files}
 
 
 def sha256_file(path: Path) -> str:

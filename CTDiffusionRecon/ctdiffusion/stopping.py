@@ -53,11 +53,6 @@ class StopRequest:
         with self._lock:
             self._closed = True
 
-    def reopen(self) -> None:
-        """Hard exits are allowed again (the job goes on after a short section that must not be cut)."""
-        with self._lock:
-            self._closed = False
-
     def hard_exit(self) -> None:
         """Tidy up and end this process, unless the job is just ending by itself."""
         with self._lock:

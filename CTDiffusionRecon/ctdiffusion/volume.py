@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from .geometry import Grid
 from .images import dicom, header
 from .images.files import READABLE, read_image
-from .images.hounsfield import to_hounsfield
+from .images.hounsfield import refuse_label_map, to_hounsfield
 from .images.itk import one_line, toolkit
 from .images.pixels import IDENTITY, Direction, Pixels, check_direction
 
@@ -33,6 +33,7 @@ class Volume:
         direction: row-major 3x3 matrix whose columns are the directions of the x, y and z index axes in LPS.
         notes: what was found or changed when it was read (padding clipped, metal, thickness assumed).
         body_part: what a DICOM series says that it shows, or empty.
+        modality: what a DICOM series says that it is (CT, MR), or empty.
     """
 
     array: NDArray[np.float32]
@@ -41,6 +42,7 @@ class Volume:
     direction: Direction = IDENTITY
     notes: tuple[str, ...] = ()
     body_part: str = ""
+    modality: str = ""
 
     def __post_init__(self) -> None:
         array = np.asarray(self.array)
@@ -101,31 +103,43 @@ def read_volume(path: str | Path, assume_hu: bool = False) -> Volume:
         OSError: no such file.
     """
     path = Path(path)
-    pixels = _pixels(path, assume_hu)
+    pixels = _pixels(path, () if assume_hu else ("CT",))
     array, notes = to_hounsfield(pixels.array, path.name, assume_hu)
-    return Volume(array, pixels.spacing, pixels.origin, pixels.direction, pixels.notes + notes, pixels.body_part)
+    return _volume(pixels, array, notes)
 
 
-def read_intensities(path: str | Path) -> Volume:
-    """Read the same files as `read_volume` with values in whatever unit they have, e.g. MR.
+def read_intensities(path: str | Path, assume_hu: bool = False) -> Volume:
+    """Read the same files as `read_volume` with values in whatever unit they have: MR, or CT.
+
+    Args:
+        path: file or folder.
+        assume_hu: the values will be taken as HU, whatever the file says of them.
 
     Raises:
-        ValueError: not a scalar 3-D image of finite values, or a header that does not fit its file; names the file.
+        ValueError: not a scalar 3-D image of finite values, a label map, a DICOM series of neither CT nor MR, or a
+            header that does not fit its file; names the file.
         OSError: no such file.
     """
     path = Path(path)
-    pixels = _pixels(path, True)
+    pixels = _pixels(path, () if assume_hu else ("CT", "MR"))
+    if not assume_hu:
+        refuse_label_map(pixels.array, path.name)
     array = np.array(pixels.array, dtype=np.float32, order="C")
     if not np.isfinite(array).all():
         raise ValueError(f"{path.name}: holds voxels that are not finite (NaN or infinite)")
-    return Volume(array, pixels.spacing, pixels.origin, pixels.direction, pixels.notes, pixels.body_part)
+    return _volume(pixels, array)
 
 
-def _pixels(path: Path, assume_hu: bool) -> Pixels:
+def _volume(pixels: Pixels, array: NDArray[np.float32], notes: tuple[str, ...] = ()) -> Volume:
+    place = pixels.spacing, pixels.origin, pixels.direction
+    return Volume(array, *place, pixels.notes + notes, pixels.body_part, pixels.modality)
+
+
+def _pixels(path: Path, modalities: tuple[str, ...]) -> Pixels:
     if not path.exists():
         raise FileNotFoundError(f"{path}: no such file or folder")
     if path.is_dir() or dicom.is_dicom(path):
-        pixels = dicom.read_series(path, assume_hu)
+        pixels = dicom.read_series(path, modalities)
     elif header.image_suffix(path) in READABLE:
         pixels = read_image(path)
     else:

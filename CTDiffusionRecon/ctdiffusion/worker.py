@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -47,6 +48,9 @@ def run_job(
     try:
         before = job.read_status()
         if before.state == "done" and resume:
+            if listener is not None:
+                numbers = {"metrics": before.metrics, "misfit": before.misfit}
+                listener({"time": round(time.time(), 3), "event": "result", "path": before.result, **numbers})
             return before
         if before.state == "done":
             raise ValueError(f"{folder}: the job is already done")

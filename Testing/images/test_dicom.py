@@ -101,3 +101,26 @@ def test_slices_of_different_size_or_pitch_are_refused(tmp_path):
 
 def test_an_empty_folder_is_refused(tmp_path):
     refuse(tmp_path, "no DICOM files")
+
+
+def test_rounded_directions_are_made_perpendicular(tmp_path):
+    """Some writers keep three decimals of the cosines."""
+    exact = np.array([np.cos(0.7), np.sin(0.7) * 0.8, np.sin(0.7) * 0.6, 0.0, -0.6, 0.8])
+    normal = np.cross(exact[:3], exact[3:])
+    for k, frame in enumerate(chest()):
+        position = tuple(np.round(3.0 * k * normal, 4))
+        write_slice(tmp_path / f"{k}.dcm", frame + 1024, position, orientation=tuple(np.round(exact, 3)))
+    volume = read_volume(tmp_path)
+    matrix = np.reshape(volume.direction, (3, 3))
+    np.testing.assert_allclose(matrix.T @ matrix, np.eye(3), atol=1e-12)
+    np.testing.assert_allclose(matrix.T[:2].ravel(), exact, atol=2e-3)
+
+
+def test_a_tag_that_is_no_number_is_passed_over(tmp_path):
+    write_series(tmp_path, chest(), tilt="abc", frames="x")
+    np.testing.assert_array_equal(read_volume(tmp_path).array, chest())
+
+
+def test_a_folder_of_series_names_one(tmp_path):
+    write_series(tmp_path / "study" / "thorax", chest())
+    refuse(tmp_path / "study", "no DICOM files in this folder, but in its subfolder thorax")

@@ -98,6 +98,8 @@ def test_transmission_is_safe():
     np.testing.assert_allclose(lines.values[0, 0], [0, np.log(2), np.log(1e4), np.log(1e4)], rtol=1e-12)
     np.testing.assert_allclose(lines.variance[0, 0], [1e-4, 2e-4, 1, 1])
     assert "50 % of the readings" in lines.warnings[0]
+    with pytest.raises(ValueError, match="75 % of the readings are zero or negative: line integrals"):
+        from_transmission(np.array([[[1.0, 0.0, 0.0, -1.0]]]), 1e4)
 
 
 def test_a_line_without_a_living_pixel_is_air():

@@ -91,8 +91,13 @@ def test_nan_in_reduced_precision_is_tried_again_in_float32(prior: Prior, monkey
 
 
 def test_foreign_pixel_sizes_are_named(prior: Prior) -> None:
-    assert prior.gate(1.5) == []
-    assert "0.148" in prior.gate(0.148)[0]
+    assert prior.gate(1.5, 1.5) == []
+    assert "0.148" in prior.gate(0.148, 0.148)[0]
+
+
+def test_pixels_that_are_not_square_are_named(prior: Prior) -> None:
+    assert prior.gate(1.4, 1.6) == []
+    assert prior.gate(1.0, 2.25) == [f"prior {prior.info.name} knows square pixels, these are 1 x 2.25 mm"]
 
 
 def test_expected_error_interpolates_the_report_card(prior: Prior) -> None:

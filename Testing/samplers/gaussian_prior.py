@@ -20,7 +20,7 @@ class GaussianPrior:
         self.info: PriorInfo = replace(INFO, sigma_range=(1e-6, 100.0))
         self.calls = 0
 
-    def gate(self, spacing: float) -> list[str]:
+    def gate(self, row: float, column: float) -> list[str]:
         return []
 
     def expected_error(self, sigma: float) -> float:

@@ -39,6 +39,19 @@ def test_the_consistent_spline_reproduces_the_thick_slices(thick: int, profile: 
     assert torch.allclose(product, torch.eye(thick, dtype=torch.float64), atol=1e-9)
 
 
+@pytest.mark.parametrize("thick", [4, 13, 20])
+@pytest.mark.parametrize("width", [1.0, 1.5, 2.0, 2.02, 2.5, 3.0])
+def test_the_consistent_spline_is_bounded_where_slices_overlap(thick: int, width: float) -> None:
+    """U (A U)^-1 alone made noise a thousand times stronger than the profile does."""
+    try:
+        operator = SliceAverage(4 * thick, 4, Profile("trapezoid", 4 * width))
+    except ValueError:
+        return
+    W = consistent_spline(operator)
+    assert float(torch.linalg.matrix_norm(W, 2)) < 5 * operator.noise_gain * 2
+    assert torch.allclose(operator.matrix() @ W, torch.eye(thick, dtype=torch.float64), atol=1e-6)
+
+
 @pytest.mark.parametrize("thick", [2, 3, 7])
 @pytest.mark.parametrize(
     ("name", "values", "exact"),

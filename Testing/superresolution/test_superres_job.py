@@ -16,6 +16,7 @@ from ctdiffusion.stopping import CANCELLED, StopRequest
 from ctdiffusion.superresolution.spec import SuperResolutionSpec
 from ctdiffusion.volume import Volume
 from ctdiffusion.worker import run_job
+from dicom_files import write_series
 from job_helpers import leftovers, result_of
 from priors.small_pack import INFO, small_state
 from superresolution.stacks import OBLIQUE, head, make_job
@@ -118,7 +119,7 @@ def test_unusual_pixels_are_warned_of(tmp_path: Path, packs: Path) -> None:
     job = make_job(tmp_path / "job", volume, method="zsr", factor=2, parameters={"steps": 1})
     assert run_job(job.path).state == "done"
     text = " ".join(warnings_of(job))
-    assert "coronal planes have pixels of 4 x 0.9 mm" in text
+    assert "coronal planes: prior small-mr knows square pixels, these are 4 x 0.9 mm" in text
     wide = Volume(head(4).array, (9.0, 9.0, 18.0))
     job = make_job(tmp_path / "other" / "job", wide, method="zsr", factor=2, parameters={"steps": 1})
     assert run_job(job.path).state == "done"
@@ -158,3 +159,71 @@ def test_a_task_nobody_knows_is_refused(tmp_path: Path) -> None:
     status = run_job(job.path)
     assert status.bad_input
     assert status.error is not None and status.error.startswith("spec.task")
+
+
+def series_job(folder: Path, lowest: int, **changes: object) -> JobFolder:
+    """A job on a DICOM series with values from `lowest` to `lowest` + 1600."""
+    values = np.linspace(lowest, lowest + 1600, 6 * 16 * 16).reshape(6, 16, 16).astype(np.int16)
+    write_series(folder / "series", values, **changes)
+    job = JobFolder(folder / "job")
+    job.create(SuperResolutionSpec(input=str(folder / "series"), factor=2, parameters={"steps": 1}))
+    return job
+
+
+@pytest.mark.parametrize("lowest", [-900, 0])
+def test_the_modality_of_a_dicom_series_decides(tmp_path: Path, packs: Path, lowest: int) -> None:
+    job = series_job(tmp_path, lowest, modality="MR")
+    status = run_job(job.path)
+    if lowest < 0:
+        assert status.bad_input and "no MR magnitudes" in (status.error or "")
+        return
+    assert status.state == "done", status.error
+    assert json.loads(job.provenance.read_text())["modality"] == "MR"
+    assert not any("taken for" in text for text in warnings_of(job))
+
+
+@pytest.mark.parametrize(
+    ("lowest", "changes", "text"),
+    [
+        (0, {}, "with no air or fat are not HU"),
+        (-900, {"intercept": None, "slope": None}, "no rescale to HU"),
+        (-900, {"modality": "PT"}, "modality PT, not CT or MR"),
+    ],
+)
+def test_a_series_that_contradicts_itself_is_refused(
+    tmp_path: Path, packs: Path, lowest: int, changes: dict, text: str
+) -> None:
+    status = run_job(series_job(tmp_path, lowest, **changes).path)
+    assert status.bad_input and text in (status.error or "")
+
+
+def test_another_body_part_is_told(tmp_path: Path, packs: Path) -> None:
+    job = series_job(tmp_path, -900, body_part="HEAD")
+    assert run_job(job.path).state == "done"
+    assert any("body part HEAD" in text for text in warnings_of(job))
+
+
+def test_a_guess_is_told(tmp_path: Path, packs: Path) -> None:
+    job = make_job(tmp_path / "job", head(4))
+    assert run_job(job.path).state == "done"
+    assert any("taken for MR: input.nrrd" in text and "--assume-hu" in text for text in warnings_of(job))
+    ct = make_job(tmp_path / "other" / "job", head(4, modality="CT"))
+    assert run_job(ct.path).state == "done"
+    assert warnings_of(ct) == []
+
+
+def test_normalised_values_are_neither_hu_nor_magnitudes(tmp_path: Path, packs: Path) -> None:
+    values = head(4).array
+    job = make_job(tmp_path / "job", Volume((values - values.mean()) / values.std() * 6.0, (1.0, 1.0, 3.0)))
+    status = run_job(job.path)
+    assert status.bad_input and "no MR magnitudes" in (status.error or "")
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.int16])
+def test_a_label_map_is_refused(tmp_path: Path, kind: type) -> None:
+    image = sitk.GetImageFromArray((head(6).array / 300).astype(kind))
+    sitk.WriteImage(image, str(tmp_path / "labels.nrrd"))
+    job = JobFolder(tmp_path / "job")
+    job.create(SuperResolutionSpec(input=str(tmp_path / "labels.nrrd"), method="linear", factor=3))
+    status = run_job(job.path)
+    assert status.bad_input and "looks like a label map" in (status.error or "")

@@ -165,3 +165,11 @@ def test_voxels_count_where_their_hash_was_taken(data: Path, tmp_path: Path) -> 
     assert volumes_differ(record, entries) == []
     assert volumes_differ(record, [replace(entries[0], sha256=""), entries[1]]) == []
     assert volumes_differ(record, [replace(entries[0], sha256="0"), entries[1]]) == ["from another patient_000"]
+
+
+@pytest.mark.parametrize("modality", ["CT", "MR"])
+def test_a_damaged_image_is_named_and_nothing_is_left(data: Path, tmp_path: Path, modality: str) -> None:
+    (data / "patient_001.nrrd").write_bytes(b"NRRD0004\njunk")
+    with pytest.raises(ValueError, match=r"^patient_001.nrrd"):
+        command._volumes([data], tmp_path / "work" / "cache", modality)
+    assert not (tmp_path / "work").exists()

@@ -7,32 +7,51 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from ..images.header import META_SUFFIXES, NIFTI_SUFFIXES, NRRD_SUFFIXES, image_suffix
+from ..images.header import META_SUFFIXES, NIFTI_SUFFIXES, NRRD_SUFFIXES, data_file, image_suffix
 from ..images.itk import toolkit
 from ..jobfolder import JobFolder, Specification
 from ..volume import WRITABLE
 from .running import run_here
+
+# Endings by which somebody means a file, not a folder.
+_NOT_FOLDERS = (
+    *NRRD_SUFFIXES, *NIFTI_SUFFIXES, *META_SUFFIXES,
+    ".dcm", ".tif", ".tiff", ".png", ".jpg", ".jpeg", ".npy", ".npz", ".h5", ".hdf5", ".mat", ".vtk", ".vti",
+)  # fmt: skip
 
 
 def deliver(spec: Specification, output: str, as_json: bool) -> int:
     """Run a job into `output`, a folder or a .nrrd, .nii.gz, .nii or .mha file; returns the exit code.
 
     Raises:
-        ValueError: a format that cannot be written, or a folder that holds another job.
+        ValueError: a format that cannot be written, the input itself, a file for more than one volume, or a folder
+            that holds another job.
         OSError: the place cannot be written to.
     """
     out = Path(os.path.abspath(output))
     if image_suffix(out) in WRITABLE and not out.is_dir():
+        _spare_input(Path(spec.input), out)
+        if spec.to_dict().get("keep_projections"):
+            raise ValueError(f"{out.name}: one file holds no projections as well; with them, name a folder")
         return _into_file(spec, out, as_json)
-    if image_suffix(out) in (*NRRD_SUFFIXES, *NIFTI_SUFFIXES, *META_SUFFIXES) and not out.is_dir():
+    if image_suffix(out) in _NOT_FOLDERS and not out.is_dir():
         raise ValueError(f"{out.name}: cannot write this format; use one of {', '.join(WRITABLE)}, or a folder")
     return _into_folder(spec, out, as_json)
+
+
+def _spare_input(path: Path, out: Path) -> None:
+    sources = [path, data_file(path)] if path.is_file() else []
+    if out.exists() and any(out.samefile(source) for source in sources):
+        raise ValueError(f"{out.name}: is the input; choose another name for the result")
 
 
 def _into_folder(spec: Specification, out: Path, as_json: bool) -> int:
     if out.exists() and not out.is_dir():
         raise ValueError(f"{out}: a file of this name is in the way")
     folder = JobFolder(out)
+    if folder.spec.is_file() and folder.state.is_file():
+        how = "go on with it (ctdiffusion resume), or remove the folder"
+        raise ValueError(f"{out}: holds the saved state of an interrupted job; {how}")
     existed, fresh = out.exists(), not folder.spec.exists()
     folder.create(spec)
     status = run_here(out, as_json=as_json)

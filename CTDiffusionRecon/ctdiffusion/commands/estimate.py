@@ -17,6 +17,7 @@ from ..methods.registry import DEFAULT_PRIOR, method_named
 from ..presets import default_geometry
 from ..priors.pack import find_packs
 from ..strictjson import read_object
+from ..superresolution.spec import TASK as SUPER_RESOLUTION
 from ..volume import read_volume
 
 
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Print an estimate."""
-    spec = None if args.spec is None else JobSpec.from_dict(read_object(args.spec))
+    spec = None if args.spec is None else _specification(args.spec)
     device = devices.resolve(args.device or ("auto" if spec is None else spec.device)).device
     prior = args.prior or _prior(spec)
     speed = read_speed(device.type)
@@ -46,6 +47,13 @@ def main(args: argparse.Namespace) -> int:
     found = _estimate(spec, args.spec.resolve().parent, speed, prior)
     print(json.dumps(asdict(found)) if args.json else _line(found))
     return 0
+
+
+def _specification(path: Path) -> JobSpec:
+    values = read_object(path)
+    if values.get("task") == SUPER_RESOLUTION:
+        raise ValueError("spec.task: there is no estimate for super-resolution")
+    return JobSpec.from_dict(values)
 
 
 def _estimate(spec: JobSpec, folder: Path, speed: Speed, prior: str | None) -> Estimate:

@@ -84,6 +84,11 @@ def spec_of(args: argparse.Namespace) -> JobSpec:
         ValueError: a value that the specification refuses; the text names the field.
         OSError: a file of angles or geometry cannot be read.
     """
+    method = method_named(args.method)
+    if args.prior is not None and not method.needs_prior:
+        raise ValueError(f"prior: method {method.name} uses none")
+    if not args.input.strip():
+        raise ValueError("input: a path is needed")
     path = Path(os.path.abspath(args.input))
     measured = args.measured if args.measured is not None else path.suffix.lower() in MEASURED_SUFFIXES
     values: dict[str, Any] = {
@@ -98,7 +103,7 @@ def spec_of(args: argparse.Namespace) -> JobSpec:
         "limited_deg": args.limited,
         "angles_deg": None if args.angles_deg is None else _angles(args.angles_deg),
         "simulation": given(args, _SIMULATION),
-        "parameters": parameters_of(args, method_named(args.method), _PARAMETER),
+        "parameters": parameters_of(args, method, _PARAMETER),
         "assume_hu": args.assume_hu,
         "prior": absolute_pack(args.prior),
         "slices": args.slices,

@@ -64,6 +64,11 @@ def spec_of(args: argparse.Namespace) -> SuperResolutionSpec:
     Raises:
         ValueError: a value that the specification refuses; the text names the field.
     """
+    method = slice_method_named(args.method)
+    if args.prior is not None and not method.needs_prior:
+        raise ValueError(f"prior: method {method.name} uses none")
+    if not args.input.strip():
+        raise ValueError("input: a path is needed")
     values: dict[str, Any] = {
         "schema": SCHEMA,
         "task": TASK,
@@ -73,7 +78,7 @@ def spec_of(args: argparse.Namespace) -> SuperResolutionSpec:
         "simulate_from_thin": args.simulate_from_thin,
         "profile": args.profile,
         "profile_mm": args.profile_mm,
-        "parameters": parameters_of(args, slice_method_named(args.method), _PARAMETER),
+        "parameters": parameters_of(args, method, _PARAMETER),
         "assume_hu": args.assume_hu,
         "prior": absolute_pack(args.prior),
         "device": args.device,

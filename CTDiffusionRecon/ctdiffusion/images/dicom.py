@@ -34,6 +34,8 @@ _CODECS = {
     "1.2.840.10008.1.2.4.91": "JPEG 2000",
     "1.2.840.10008.1.2.5": "RLE",
 }
+# Direction cosines of three decimals are this far from unit length, and from a right angle, at most.
+_ROUNDING = 2e-3
 _STORAGE_CLASS, _TRANSFER_SYNTAX = b"\x02\x00", b"\x10\x00"
 # Raw Data Storage, the class of a scanner's projections in DICOM-CT-PD files.
 _RAW_DATA = "1.2.840.10008.5.1.4.1.1.66"
@@ -74,17 +76,28 @@ def is_dicom(path: Path) -> bool:
         return stream.read(132)[128:] == b"DICM"
 
 
-def read_series(path: Path, assume_hu: bool) -> Pixels:
+def files_in(folder: Path) -> list[Path]:
+    """The DICOM files that lie in a folder itself, by name, its index not among them."""
+    return sorted(f for f in folder.iterdir() if f.is_file() and is_dicom(f) and f.name.upper() != "DICOMDIR")
+
+
+def read_series(path: Path, modalities: tuple[str, ...]) -> Pixels:
     """Read the one series in a folder, or the series that a file belongs to, as a straight stack of slices.
 
+    Args:
+        path: folder or file.
+        modalities: those that will do, CT only with a rescale to HU; empty: any, whatever its rescale.
+
     Raises:
-        ValueError: several series, missing slices, two slices at one place, gantry tilt, several frames in one
-            file, or a compression that cannot be read; the text says which.
+        ValueError: another modality, CT without a rescale, several series, missing slices, two slices at one place,
+            gantry tilt, several frames in one file, or a compression that cannot be read; the text says which.
     """
     folder = path if path.is_dir() else path.parent
-    files = sorted(f for f in folder.iterdir() if f.is_file() and is_dicom(f) and f.name.upper() != "DICOMDIR")
+    files = files_in(folder)
     if not files:
-        raise ValueError(f"{folder.name}: no DICOM files in this folder")
+        below = next((f for f in sorted(folder.iterdir()) if f.is_dir() and files_in(f)), None)
+        hint = f", but in its subfolder {below.name}: name that one" if below else " (with the preamble DICM)"
+        raise ValueError(f"{folder.name}: no DICOM files in this folder{hint}")
     frames = [_frame(f) for f in files]
     if path != folder:
         wanted = next((f.series for f in frames if f.path == path), None)
@@ -93,21 +106,21 @@ def read_series(path: Path, assume_hu: bool) -> Pixels:
         frames = [f for f in frames if f.series == wanted]
     _check_one_series(frames, folder.name)
     for frame in frames:
-        _check_frame(frame, assume_hu)
-    normal, spacing, frames = _stacked(frames)
+        _check_frame(frame, modalities)
+    assert frames[0].orientation is not None
+    row, column = _perpendicular(frames[0].orientation)
+    normal = np.cross(row, column)
+    spacing, frames = _stacked(frames, normal)
     first = frames[0]
-    assert first.orientation is not None and first.position is not None
+    assert first.position is not None
     rows, columns = first.size[1], first.size[0]
     check_memory(len(frames) * rows * columns * 12, folder.name, f"a series of {len(frames)} slices")
     array = np.stack([_pixels(f) for f in frames])
-    row, column = first.orientation[:3], first.orientation[3:]
-    direction: Direction = (
-        row[0], column[0], float(normal[0]),
-        row[1], column[1], float(normal[1]),
-        row[2], column[2], float(normal[2]),
-    )  # fmt: skip
+    a, b, c, d, e, f, g, h, i = np.stack([row, column, normal], axis=1).reshape(-1).tolist()
+    direction: Direction = (a, b, c, d, e, f, g, h, i)
     notes = ("one slice only; its thickness was taken from the file or as 1 mm",) if len(frames) == 1 else ()
-    return Pixels(array, (*first.spacing, spacing), first.position, direction, notes, body_part=first.body_part)
+    place = (*first.spacing, spacing), first.position, direction
+    return Pixels(array, *place, notes, 3, first.body_part, first.modality)
 
 
 def _frame(path: Path) -> _Frame:
@@ -130,9 +143,9 @@ def _frame(path: Path) -> _Frame:
         spacing=(pitch[0], pitch[1]),
         size=tuple(reader.GetSize()),
         components=reader.GetNumberOfComponents(),
-        frames=int(text("0028|0008") or 1),
+        frames=int((_numbers(text("0028|0008"), 1) or (1,))[0]),
         has_rescale="0028|1052" in keys,
-        tilt=float(text("0018|1120") or 0.0),
+        tilt=(_numbers(text("0018|1120"), 1) or (0.0,))[0],
         body_part=text("0018|0015"),
     )
 
@@ -185,7 +198,7 @@ def _example(frames: list[_Frame], series: str) -> str:
     return next(f.path.name for f in frames if f.series == series)
 
 
-def _check_frame(frame: _Frame, assume_hu: bool) -> None:
+def _check_frame(frame: _Frame, modalities: tuple[str, ...]) -> None:
     name = frame.path.name
     if frame.frames > 1 or any(n > 1 for n in frame.size[2:]):
         raise ValueError(f"{name}: a multi-frame DICOM file ({frame.frames} frames); convert it to NRRD")
@@ -193,14 +206,15 @@ def _check_frame(frame: _Frame, assume_hu: bool) -> None:
         raise ValueError(f"{name}: a colour image with {frame.components} components a voxel, not CT")
     if frame.position is None or frame.orientation is None:
         raise ValueError(f"{name}: no image position or orientation (tags 0020,0032 and 0020,0037)")
-    if not assume_hu and frame.modality != "CT":
-        raise ValueError(f"{name}: modality {frame.modality or 'unknown'}, not CT (tag 0008,0060)")
-    if not assume_hu and not frame.has_rescale:
+    if modalities and frame.modality not in modalities:
+        wanted = " or ".join(modalities)
+        raise ValueError(f"{name}: modality {frame.modality or 'unknown'}, not {wanted} (tag 0008,0060)")
+    if modalities and frame.modality == "CT" and not frame.has_rescale:
         raise ValueError(f"{name}: no rescale to HU (tags 0028,1052 and 0028,1053); pass assume_hu=True (--assume-hu)")
 
 
-def _stacked(frames: list[_Frame]) -> tuple[NDArray[np.float64], float, list[_Frame]]:
-    """Slice normal, slice spacing in mm and the frames in order along the normal."""
+def _stacked(frames: list[_Frame], normal: NDArray[np.float64]) -> tuple[float, list[_Frame]]:
+    """Slice spacing in mm and the frames in order along the normal."""
     first = frames[0]
     orientation = np.asarray(first.orientation)
     for frame in frames:
@@ -210,10 +224,9 @@ def _stacked(frames: list[_Frame]) -> tuple[NDArray[np.float64], float, list[_Fr
             raise ValueError(f"{frame.path.name}: another orientation than {first.path.name} (tag 0020,0037)")
         if np.abs(np.subtract(frame.spacing, first.spacing)).max() > 1e-4:
             raise ValueError(f"{frame.path.name}: another pixel spacing than {first.path.name} (tag 0028,0030)")
-    normal = np.cross(orientation[:3], orientation[3:])
     frames = sorted(frames, key=lambda f: float(np.dot(np.asarray(f.position), normal)))
     if len(frames) == 1:
-        return normal, _thickness(first.path), frames
+        return _thickness(first.path), frames
     positions = np.asarray([f.position for f in frames])
     depth = positions @ normal
     gaps = np.diff(depth)
@@ -236,7 +249,18 @@ def _stacked(frames: list[_Frame]) -> tuple[NDArray[np.float64], float, list[_Fr
             f"slices are not evenly spaced: {what} between {frames[k].path.name} at {depth[k]:g} mm and "
             f"{frames[k + 1].path.name} at {depth[k + 1]:g} mm (usually {spacing:g} mm apart); {odd.size} such gaps"
         )
-    return normal, float((depth[-1] - depth[0]) / (len(frames) - 1)), frames
+    return float((depth[-1] - depth[0]) / (len(frames) - 1)), frames
+
+
+def _perpendicular(orientation: tuple[float, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The directions of rows and columns as perpendicular unit vectors; some writers round them to three decimals."""
+    row, column = np.asarray(orientation[:3]), np.asarray(orientation[3:])
+    lengths = float(np.linalg.norm(row)), float(np.linalg.norm(column))
+    if max(abs(lengths[0] - 1.0), abs(lengths[1] - 1.0), abs(float(row @ column))) > _ROUNDING:
+        return row, column
+    row = row / lengths[0]
+    column = column - (column @ row) * row
+    return row, column / np.linalg.norm(column)
 
 
 def _thickness(path: Path) -> float:

@@ -11,6 +11,8 @@ from ..units import LOWEST_HU
 
 # Above this only metal is found: cortical bone ends near 2000 HU, dental enamel near 3000 HU.
 METAL_HU = 4000.0
+# Noise, fat or skin alone span more than this in any CT; MR that was normalised to a deviation of 1 does not.
+LEAST_RANGE_HU = 60.0
 _HINT = "pass assume_hu=True (--assume-hu) if it is CT in HU all the same"
 
 
@@ -48,8 +50,7 @@ def _refuse_other_units(array: NDArray[Any], low: float, high: float, name: str)
         if body.size < 0.05 * array.size:
             raise ValueError(f"{name}: nearly all voxels lie below {LOWEST_HU:g} HU (rescale applied twice?); {_HINT}")
         low = float(body.min())
-    if low >= 0 and array.dtype.kind in "iub" and _distinct(array) <= 40:
-        raise ValueError(f"{name}: few whole values, {low:g} to {high:g}: looks like a label map, not HU; {_HINT}")
+    refuse_label_map(array, name)
     if array.dtype.kind == "b" or array.dtype == np.uint8:
         raise ValueError(f"{name}: an 8-bit image ({low:g} to {high:g}) does not hold HU; {_HINT}")
     if low >= 0 or (low > -100 and high > 400):
@@ -57,8 +58,19 @@ def _refuse_other_units(array: NDArray[Any], low: float, high: float, name: str)
             f"{name}: values from {low:g} to {high:g} with no air or fat are not HU "
             f"(MR, attenuation, or a rescale slope/intercept that was not applied); {_HINT}"
         )
-    if high - low < 10:
+    if high - low < LEAST_RANGE_HU:
         raise ValueError(f"{name}: values from {low:g} to {high:g} look normalised, not HU; {_HINT}")
+
+
+def refuse_label_map(array: NDArray[Any], name: str) -> None:
+    """Refuse a segmentation that is stored as an image.
+
+    Raises:
+        ValueError: whole numbers from 0 on, and few different ones.
+    """
+    low, high = float(array.min()), float(array.max())
+    if 0 <= low < high and array.dtype.kind in "iub" and _distinct(array) <= 40:
+        raise ValueError(f"{name}: few whole values, {low:g} to {high:g}: looks like a label map, not HU; {_HINT}")
 
 
 def _distinct(array: NDArray[Any]) -> int:

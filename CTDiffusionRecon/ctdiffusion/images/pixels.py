@@ -16,7 +16,8 @@ IDENTITY: Direction = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
 class Pixels:
     """Scalar voxels `[slice, row, column]` with their place in LPS millimetres, and what was done to read them.
 
-    `dimensions` is 2 where the file holds a 2-D image, which then is the one slice; `body_part` is DICOM's.
+    `dimensions` is 2 where the file holds a 2-D image, which then is the one slice; `body_part` and `modality` are
+    DICOM's.
     """
 
     array: NDArray[Any]
@@ -26,6 +27,7 @@ class Pixels:
     notes: tuple[str, ...] = ()
     dimensions: int = 3
     body_part: str = ""
+    modality: str = ""
 
 
 def check_direction(direction: Direction) -> None:

@@ -18,7 +18,7 @@ def adapted(values: dict[str, Any], path: Path) -> dict[str, Any]:
     if "distanceSourceOrigin_mm" in values:
         return _helsinki(Fields(values, path.name), path)
     if "rotation_center_pixel" in values:
-        return _parallel(Fields(values, path.name))
+        return _parallel(Fields(values, path.name), path.name)
     raise ValueError(f"{path.name}.format: missing; see docs/measured-projections.md for the format of a geometry file")
 
 
@@ -50,7 +50,7 @@ def _helsinki(fields: Fields, path: Path) -> dict[str, Any]:
     }
 
 
-def _parallel(fields: Fields) -> dict[str, Any]:
+def _parallel(fields: Fields, where: str) -> dict[str, Any]:
     """Synchrotron scans with a rotation centre in columns: HDF5 exchange counts, or logarithms in an NPZ."""
     name, file = fields.text("name"), fields.text("file")
     centre = re.match(r"\s*(\d+(\.\d+)?)", str(fields.any("rotation_center_pixel")))
@@ -66,6 +66,8 @@ def _parallel(fields: Fields) -> dict[str, Any]:
         result["geometry"]["column_spacing_mm"] = pixel
     if fields.flag("log_transformed"):
         factor = re.search(r"(\d+(\.\d+)?)\s*\*\s*ln", str(fields.any("scale", "")))
+        if factor and not float(factor.group(1)) > 0.0:
+            raise ValueError(f"{where}.scale: must be a positive multiple of ln(x), got {factor.group(0)!r}")
         return result | {
             "data": "sinogram",
             "axes": ["view", "column"],

@@ -16,6 +16,8 @@ DEAD_SHARE, HOT_MULTIPLE = 0.1, 5.0
 # With this many flat frames their scatter tells how many photons one count stands for.
 FRAMES_FOR_GAIN = 5
 LOWEST_PHOTONS = 1.0
+# No object keeps every photon from so many of the rays.
+MOST_STARVED = 0.5
 # Beyond this share of readings that are not finite, a file is not what it is said to be.
 MOST_HOLES = 0.1
 
@@ -98,9 +100,15 @@ def from_counts(
 
 
 def from_transmission(transmission: Float, photons: float | None) -> LineIntegrals:
-    """-ln of corrected intensities I / I0; the variance follows from I where the photons in air are known."""
+    """-ln of corrected intensities I / I0; the variance follows from I where the photons in air are known.
+
+    Raises:
+        ValueError: more readings without a photon than any object causes.
+    """
     lowest = LOWEST_PHOTONS / photons if photons else 1e-6
     starved = ~(transmission > lowest)
+    if starved.mean() > MOST_STARVED:
+        raise ValueError(f"{_percent(starved)} of the readings are zero or negative: line integrals, not transmission?")
     values = -np.log(np.where(starved, lowest, transmission))
     warnings = (f"{_percent(starved)} of the readings are zero or negative",) if starved.any() else ()
     return LineIntegrals(values, None if photons is None else np.exp(values) / photons, warnings)

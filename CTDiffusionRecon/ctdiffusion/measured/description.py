@@ -105,7 +105,7 @@ def parse_description(values: Any, path: Path) -> Description:
         data=top.text("data"),
         axes=_axes(top.texts("axes"), path.name),
         values=top.choice("values", VALUES),
-        scale=float(top.number("scale", 1.0)),
+        scale=float(top.number("scale", 1.0, positive=True)),
         flat=top.text_or_number("flat"),
         dark=top.text_or_number("dark"),
         saturation=top.number("saturation", None, positive=True),

@@ -167,7 +167,10 @@ def _line_integrals(
         warnings = (f"{int(holes.sum())} readings are not finite and were filled from their neighbours",)
         values = bridged(np.where(holes, 0.0, values), holes)
     if description.values == "transmission":
-        lines = from_transmission(values, description.photons)
+        try:
+            lines = from_transmission(values, description.photons)
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from None
     else:
         _refuse_intensities(values, where)
         variance = None if description.photons is None else np.exp(np.minimum(values, 60.0)) / description.photons

@@ -91,8 +91,8 @@ class SamplingParameters:
     )
     model_error: float = parameter(
         0.01,
-        "With known noise: the projector's own error in a line integral, added to the noise. Keeps rays through air "
-        "from outweighing all others.",
+        "With known noise, or total variation: the projector's own error in a line integral, added to the noise. Keeps "
+        "rays through air from outweighing all others.",
         low=0.0,
         high=10.0,
     )
@@ -124,7 +124,8 @@ class GradientParameters(SamplingParameters):
     cg_iterations: int = parameter(10, "Conjugate-gradient steps of data consistency per level.", low=1, high=200)
     trust: float = parameter(
         0.1,
-        "With known noise: how strongly the prior's estimate holds against the data. Larger is smoother.",
+        "With known noise, or total variation: how strongly the prior's estimate holds against the data. Larger is "
+        "smoother.",
         low=0.0,
         high=1000.0,
     )
@@ -221,8 +222,7 @@ def _sampled(
     consistency: Callable[[Problem, Prior], Agreement],
     slices: Callable[[Prior, float], Denoise],
 ) -> Tensor:
-    spacing = problem.grid.in_plane_spacing
-    for text in prior.gate(spacing):
+    for text in prior.gate(*problem.grid.spacing[1:]):
         problem.monitor.warn(text)
     scale, window = problem.projections.scale, prior.info.hu_window
 
@@ -236,7 +236,7 @@ def _sampled(
         start = to_prior(problem.operator.fbp(problem.projections.data, "hann")).clamp(0.0, 1.0)
         agreement = consistency(problem, prior)
 
-    denoise = slices(prior, spacing)
+    denoise = slices(prior, problem.grid.in_plane_spacing)
     x0 = sample(
         start,
         geometric(first_level(parameters, problem.projections.geometry), parameters.sigma_end, parameters.steps),

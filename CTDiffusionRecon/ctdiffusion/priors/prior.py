@@ -17,6 +17,8 @@ from ..units import HUWindow
 from .denoiser import SAME_SLICE, Denoiser
 
 _LOG = logging.getLogger(__name__)
+# Pixels longer one way than the other by more than this are not what a prior was trained on.
+_SQUARE = 1.25
 
 
 @dataclass(frozen=True)
@@ -86,12 +88,17 @@ class Prior:
         self._denoiser = denoiser.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self._multiple = denoiser.pad_multiple()
 
-    def gate(self, spacing: float) -> list[str]:
-        """Warnings about using this prior at a pixel size in mm it was not trained for."""
+    def gate(self, row: float, column: float) -> list[str]:
+        """Warnings about using this prior on pixels, of a height and width in mm, it was not trained for."""
+        found = []
+        if max(row, column) > _SQUARE * min(row, column):
+            found.append(f"prior {self.info.name} knows square pixels, these are {row:.3g} x {column:.3g} mm")
         low, high = self.info.spacing_range
+        spacing = math.sqrt(row * column)
         if low * 0.98 <= spacing <= high * 1.02:
-            return []
+            return found
         return [
+            *found,
             f"prior {self.info.name} was trained on pixels of {low:g} to {high:g} mm, "
             f"these are {spacing:.3g} mm: it works outside of what it has learnt"
         ]

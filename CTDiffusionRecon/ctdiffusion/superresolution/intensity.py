@@ -47,16 +47,23 @@ def judge(volume: Volume, name: str, assume_hu: bool) -> tuple[Volume, str, str]
     """Decide whether a volume holds CT in HU or MR.
 
     Args:
-        volume: values as they stand in the file.
+        volume: values as they stand in the file, from which it is guessed where no DICOM tag says it.
         name: the file's name, for messages.
         assume_hu: take them for HU whatever they look like.
 
     Returns:
         The volume (CT with its padding clipped), CT or MR, and for MR why it is not CT.
+
+    Raises:
+        ValueError: a CT series whose values are not HU.
     """
+    if volume.modality == "MR" and not assume_hu:
+        return volume, "MR", f"{name}: modality MR (tag 0008,0060)"
     try:
         array, notes = to_hounsfield(volume.array, name, assume_hu)
     except ValueError as error:
+        if volume.modality == "CT":
+            raise
         return volume, "MR", str(error)
     return replace(volume, array=array, notes=volume.notes + notes), "CT", ""
 

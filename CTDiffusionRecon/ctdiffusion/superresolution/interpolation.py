@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from ..operators.slice_average import SliceAverage, along_slices
+
+# A spline that reproduces the thick slices may amplify their noise by this times what undoing the profile does.
+_GAIN = 3.0
 
 
 def interpolation_matrix(thick_slices: int, factor: int, order: int) -> Tensor:
@@ -23,9 +28,16 @@ def interpolation_matrix(thick_slices: int, factor: int, order: int) -> Tensor:
 
 
 def consistent_spline(operator: SliceAverage, order: int = 3) -> Tensor:
-    """W = U (A U)^-1 `[thin slice, thick slice]`: the spline whose thick slices are the given ones, A W = I."""
-    U = interpolation_matrix(operator.thick_slices, operator.factor, order)
-    W: Tensor = U @ torch.linalg.inv(operator.matrix() @ U)
+    """W `[thin slice, thick slice]` with A W = I: thin slices near a spline whose thick slices are the given ones.
+
+    W = U (A U)^-1 stays a spline, but A U may be nearly singular where profiles overlap. Where W would make noise
+    stronger than the slices themselves demand, it is U + A+ (I - A U), the nearest to the spline U through the values.
+    """
+    A, U = operator.matrix(), interpolation_matrix(operator.thick_slices, operator.factor, order)
+    W: Tensor = torch.linalg.solve_ex(A @ U, U, left=False)[0]
+    bound = _GAIN * operator.noise_gain * math.sqrt(operator.factor)
+    if not bool(W.isfinite().all()) or float(torch.linalg.matrix_norm(W, 2)) > bound:
+        W = U + torch.linalg.pinv(A) @ (torch.eye(operator.thick_slices, dtype=U.dtype) - A @ U)
     return W
 
 
@@ -36,8 +48,8 @@ def interpolate(thick: Tensor, operator: SliceAverage, order: int, consistent: b
         thick: thick slices.
         operator: thin to thick slices.
         order: 1 linear, 3 cubic.
-        consistent: choose the spline whose thick slices A x are the measured ones, x = U (A U)^-1 y, instead of the one
-            that passes through their values at their centres, x = U y.
+        consistent: choose thin slices whose thick ones A x are the measured ones (see `consistent_spline`) instead of
+            the spline that passes through their values at their centres, x = U y.
     """
     if consistent:
         return along_slices(consistent_spline(operator, order), thick)

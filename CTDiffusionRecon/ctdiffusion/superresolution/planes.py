@@ -16,8 +16,6 @@ from ..samplers.slice_policy import Denoise, blended_triplets, neighbourhood, pe
 
 # Axes of `[slice, row, column]` in the order [plane, row of the plane, column of the plane].
 PLANES = {"coronal": (1, 0, 2), "sagittal": (2, 0, 1)}
-# Planes whose pixels are longer one way than the other by more than this are not what a prior was trained on.
-_SQUARE = 1.25
 STACKS = ("single", "neighbourhood", "triplets")
 
 # From the number of a step to the planes it works on.
@@ -58,11 +56,7 @@ def plane_warnings(prior: Prior, spacing: tuple[float, float, float], planes: Di
     """Warnings about a prior on the planes of a thin grid (slice, row, column) in mm."""
     found: dict[str, None] = {}
     for direction in sorted({planes(0), planes(1)}):
-        row, column = pixel_of(spacing, direction)
-        if max(row, column) > _SQUARE * min(row, column):
-            pixels = f"{direction} planes have pixels of {row:.3g} x {column:.3g} mm"
-            found[f"{pixels}, prior {prior.info.name} knows square ones: another factor may fit better"] = None
-        found |= dict.fromkeys(prior.gate(math.sqrt(row * column)))
+        found |= dict.fromkeys(f"{direction} planes: {text}" for text in prior.gate(*pixel_of(spacing, direction)))
     return list(found)
 
 

@@ -19,6 +19,7 @@ from ..noise import NoiseSource
 from ..operators.slice_average import Profile, SliceAverage
 from ..pipeline import ReconstructionError, Result
 from ..priors import kinds
+from ..priors.anatomy import body_part_warnings
 from ..priors.prior import Prior
 from ..stopping import StopRequest
 from ..strictjson import read_object
@@ -74,7 +75,7 @@ def execute(folder: JobFolder, log: EventLog, stop: StopRequest, resume: bool, *
         monitor.step("read", 0, 1)
         with monitor.timed("io"):
             files = provenance.file_hashes(path) if path.exists() else {}
-            volume = read_intensities(path)
+            volume = read_intensities(path, spec.assume_hu)
             content = provenance.sha256_array(volume.array)
             inputs = {"path": spec.input, "files_sha256": files, "values_sha256": content}
         monitor.sources["input"] = content + "".join(files.values())
@@ -117,10 +118,13 @@ def thick_input(volume: Volume, name: str, spec: SuperResolutionSpec) -> ThickIn
         spec: the job.
 
     Raises:
-        ValueError: too few slices, a profile that is too wide, or more voxels than memory holds.
+        ValueError: a CT series whose values are not HU, too few slices, a profile that is too wide, or more voxels
+            than memory holds.
     """
     volume, modality, why = judge(volume, name, spec.assume_hu)
     warnings = tuple(f"{name}: {note}" for note in volume.notes)
+    if modality == "MR" and not volume.modality:
+        warnings += (f"taken for MR: {why}",)
     reference = None
     factor = spec.factor
     if factor is None:
@@ -215,5 +219,7 @@ def _prior(
         prior = cast(Prior, kinds.load_prior(named, kinds.IMAGE, named, method.name, device))
     monitor.sources["prior"] = prior.info.weights_sha256
     check_prior(prior.info, given.thick, name, given.modality, given.why)
+    for text in body_part_warnings(prior.info, given.thick.body_part):
+        monitor.warn(text)
     monitor.step("prior", 1, 1)
     return prior

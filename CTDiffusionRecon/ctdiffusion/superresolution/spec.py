@@ -135,7 +135,8 @@ class SuperResolutionSpec:
             return
         number = isinstance(width, (int, float)) and not isinstance(width, bool) and math.isfinite(width)
         good = number and width is not None and 0.0 < width < 1000.0
-        _require(good, "profile_mm", "expected the profile's full width at half maximum in mm", width)
+        text = "expected the profile's full width at half maximum, above 0 and below 1000 mm"
+        _require(good, "profile_mm", text, width)
 
 
 def _require(good: bool, name: str, text: str, value: object) -> None:

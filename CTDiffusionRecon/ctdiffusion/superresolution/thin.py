@@ -41,7 +41,8 @@ def thin_volume(thick: Volume, factor: int, array: NDArray[np.float32]) -> Volum
         raise ValueError(f"thin slices of shape {array.shape} do not fill a volume of shape {thick.array.shape}")
     x, y, z = thick.spacing
     thin = z / factor
-    return Volume(array, (x, y, thin), _moved(thick, -0.5 * (factor - 1) * thin), thick.direction)
+    origin = _moved(thick, -0.5 * (factor - 1) * thin)
+    return replace(thick, array=array, spacing=(x, y, thin), origin=origin, notes=())
 
 
 def thick_volume(thin: Volume, operator: SliceAverage) -> Volume:
@@ -49,7 +50,7 @@ def thick_volume(thin: Volume, operator: SliceAverage) -> Volume:
     array = operator.forward(torch.from_numpy(thin.array)).numpy()
     x, y, z = thin.spacing
     origin = _moved(thin, 0.5 * (operator.factor - 1) * z)
-    return Volume(array, (x, y, z * operator.factor), origin, thin.direction)
+    return replace(thin, array=array, spacing=(x, y, z * operator.factor), origin=origin, notes=())
 
 
 def cropped(thin: Volume, factor: int) -> tuple[Volume, tuple[str, ...]]:

@@ -59,11 +59,12 @@ def write_cache(sources: Sequence[Path], folder: Path, modality: str = "CT") -> 
     Raises:
         ValueError: a volume that cannot be read, or two of the same name.
     """
-    from .loading import mr_planes, volume_dataset
+    from .loading import ct_volume, mr_planes
 
     folder.mkdir(parents=True, exist_ok=True)
     index: list[CachedVolume] = []
-    items = volume_dataset(sources) if modality == "CT" else [plane for path in sources for plane in mr_planes(path)]
+    ordered = sorted(sources)
+    items = map(ct_volume, ordered) if modality == "CT" else (p for path in ordered for p in mr_planes(path))
     for item in items:
         array = np.asarray(item["array"]).astype(np.int16)
         name = item["path"].name.split(".")[0] + item.get("plane", "")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -150,12 +152,23 @@ def _volumes(folders: list[Path], cache: Path, modality: str) -> Volumes:
         if (cache / INDEX_FILE).is_file():
             check_cache(cache, images, modality)
         else:
-            write_cache(images, cache, modality)
+            _written(images, cache, modality)
         volumes += read_cache(cache)
     names = Counter(entry.name for entry, _ in volumes)
     if twice := [name for name, count in names.items() if count > 1]:
         raise ValueError(f"data: two volumes are called {twice[0]}")
     return volumes
+
+
+def _written(images: list[Path], cache: Path, modality: str) -> None:
+    """Write a cache, or leave nothing."""
+    try:
+        write_cache(images, cache, modality)
+    except BaseException:
+        shutil.rmtree(cache, ignore_errors=True)
+        with suppress(OSError):
+            cache.parent.rmdir()
+        raise
 
 
 def _augment(wanted: bool) -> Callable[[torch.Tensor, int], torch.Tensor] | None:
