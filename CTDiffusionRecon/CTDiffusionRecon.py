@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from contextlib import contextmanager
 
 import qt
 import slicer
@@ -11,7 +12,7 @@ from CTDiffusionReconLib.catalogue import shipped_catalogue
 from CTDiffusionReconLib.comparepanel import ComparePanel
 from CTDiffusionReconLib.comparison.views import Comparison
 from CTDiffusionReconLib.geometrypanel import GeometryPanel
-from CTDiffusionReconLib.inputpanel import InputPanel, fieldDiameter
+from CTDiffusionReconLib.inputpanel import InputPanel
 from CTDiffusionReconLib.jobpanel import JobPanel
 from CTDiffusionReconLib.methodsection import MethodSection
 from CTDiffusionReconLib.outputpanel import OutputPanel
@@ -118,6 +119,7 @@ class CTDiffusionReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.timer = qt.QTimer()
         self.timer.setInterval(POLL_MS)
         self.timer.connect("timeout()", self.onTimer)
+        self.logic.queue.submitted = self.timer.start
         slicer.app.connect("aboutToQuit()", self.onQuit)
         self.initializeParameterNode()
         self.jobPanel.update()
@@ -216,7 +218,7 @@ class CTDiffusionReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
             return
         self.observeInputs(self._parameterNode.inputVolume, self._parameterNode.thickVolume)
         self.inputPanel.update()
-        self.geometryPanel.update(fieldDiameter(self._parameterNode.inputVolume))
+        self.geometryPanel.update(self.inputPanel.grid)
         self.methodSection.update()
         self.resultsPanel.update()
         self.comparePanel.update()
@@ -230,7 +232,8 @@ class CTDiffusionReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.jobPanel.update()
         self.applyPanel.updateButtons()
         self.thinSlicesPanel.updateButtons()
-        self.resultsPanel.followJobs()
+        if self.parent.isEntered:
+            self.resultsPanel.followJobs()
         if not self.logic.queue.active and not self.outputPanel.isAsking:
             self.timer.stop()
 
@@ -239,13 +242,11 @@ class CTDiffusionReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.applyPanel.update()
 
     def onStartButton(self, section):
-        """Start what a section asks for, or Cancel while a job runs."""
-        running = self.logic.queue.running
-        if running is not None:
-            running.cancel()
+        """Do what the button said: cancel the job that it showed, or start what the section asks for."""
+        if section.shown is not None:
+            section.shown.cancel()
         else:
             self.onQueueButton(section)
-        self.timer.start()
         self.onTimer()
 
     def onQueueButton(self, section=None):
@@ -253,22 +254,29 @@ class CTDiffusionReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         section = section or self.applyPanel
         self._section = section
         self.jobPanel.clearError()
-        with slicer.util.tryWithErrorDisplay(_("The job cannot start.")):
+        with self._errorsInPanel():
             report = self.applyPanel.missingPackages()
             if report is not None:
                 self.jobPanel.showError(report.text, log=report.log)
                 return
             section.start()
-        self.timer.start()
 
     def onRetry(self, job):
         """Run a failed job again with what it asked for; try again to install what was missing."""
-        with slicer.util.tryWithErrorDisplay(_("The job cannot start.")):
-            if job is None:
-                self.onQueueButton(self._section)
-            else:
+        if job is None:
+            self.onQueueButton(self._section)
+        else:
+            with self._errorsInPanel(job):
                 self.logic.retry(job)
-        self.timer.start()
+
+    @contextmanager
+    def _errorsInPanel(self, job=None):
+        """Say in the panel what stands in the way of a job; `job` is the one that is tried again."""
+        with slicer.util.tryWithErrorDisplay(_("The job cannot start.")):
+            try:
+                yield
+            except (OSError, RuntimeError, ValueError) as error:
+                self.jobPanel.showError(str(error), job)
 
 
 class CTDiffusionReconLogic(ScriptedLoadableModuleLogic):

@@ -3,7 +3,6 @@
 from slicer.i18n import tr as _
 
 from . import settings
-from .catalogue import check_values
 from .jobpanel import durationText
 from .panelrequest import request_of
 from .parameternode import InputKind
@@ -25,6 +24,8 @@ class ApplyPanel:
         self.outputPanel = outputPanel
         self.methodSection = methodSection
         self.parameters = None
+        # The job that the button cancels as it is shown, else None.
+        self.shown = None
         ui.deviceComboBox.connect("currentIndexChanged(int)", lambda *unused: self.update())
 
     def setParameters(self, parameters) -> None:
@@ -34,16 +35,20 @@ class ApplyPanel:
 
     def update(self) -> None:
         """Show what Apply would do now, and what it would cost."""
-        self.updateButtons()
-        self._showEstimate()
+        why = self._whyNot()
+        self._showButtons(why)
+        self._showEstimate(why)
 
     def updateButtons(self) -> None:
         """Apply or Cancel, and why not."""
-        showStartButtons(
+        self._showButtons(self._whyNot())
+
+    def _showButtons(self, why) -> None:
+        self.shown = showStartButtons(
             self.ui.applyButton,
             self.ui.queueButton,
             self.logic.queue.running,
-            self._whyNot(),
+            why,
             _("Apply"),
             _("Reconstruct in the background."),
         )
@@ -54,10 +59,7 @@ class ApplyPanel:
         Raises:
             ValueError: one line that says what is not right.
         """
-        request = request_of(self.parameters, self.outputPanel.device, self.inputPanel.slices())
-        # A scene from elsewhere may hold anything.
-        check_values(self.methodSection.method["parameters"], request.parameters)
-        return request
+        return request_of(self.parameters, self.outputPanel.device, self.inputPanel.slices())
 
     def start(self):
         """Put a job with the present settings into the queue and return it.
@@ -65,15 +67,18 @@ class ApplyPanel:
         Raises:
             ValueError, OSError: the input cannot be used or written.
         """
+        return self.logic.start(**self._asked())
+
+    def _asked(self):
+        """What a job is started with, see `ReconstructionLogic.start`."""
         parameters = self.parameters
         measured = parameters.inputKind == InputKind.PROJECTIONS
-        source = parameters.projectionsFile if measured else parameters.inputVolume
-        return self.logic.start(
-            source,
-            output=parameters.outputVolume,
-            inputKind="projections" if measured else None,
-            request=self.request(),
-        )
+        return {
+            "source": parameters.projectionsFile if measured else parameters.inputVolume,
+            "output": parameters.outputVolume,
+            "inputKind": "projections" if measured else None,
+            "request": self.request(),
+        }
 
     def _whyNot(self) -> str:
         if self.parameters is None:
@@ -84,8 +89,8 @@ class ApplyPanel:
         if missing:
             return missing
         try:
-            self.request()
-        except ValueError as error:
+            self.logic.reconstruction.check(**self._asked())
+        except (OSError, ValueError) as error:
             return str(error)
         return ""
 
@@ -103,10 +108,10 @@ class ApplyPanel:
         report = reconstruction.installMissing(settings.value(settings.WHEELS_FOLDER) or None)
         return None if report.ok and not report.restart else report
 
-    def _showEstimate(self) -> None:
+    def _showEstimate(self, why) -> None:
         parameters = self.parameters
-        if parameters is None or parameters.inputKind == InputKind.PROJECTIONS or self._whyNot():
-            self.ui.estimateLabel.text = self._whyNot() if parameters is not None else ""
+        if parameters is None or parameters.inputKind == InputKind.PROJECTIONS or why:
+            self.ui.estimateLabel.text = why if parameters is not None else ""
             self.ui.timeButton.setVisible(False)
             return
         try:
@@ -118,8 +123,9 @@ class ApplyPanel:
         self.ui.timeButton.setVisible(bool(estimate.note))
 
 
-def showStartButtons(button, queueButton, running, why, text, toolTip) -> None:
+def showStartButtons(button, queueButton, running, why, text, toolTip):
     """Show a button that starts jobs, or cancels the one that runs, and the button beside it that lines up another.
+    Returns the job that it cancels, or None.
 
     Args:
         button, queueButton: the two.
@@ -133,10 +139,11 @@ def showStartButtons(button, queueButton, running, why, text, toolTip) -> None:
         button.text = _("Cancel")
         button.toolTip = _("Stop {name}; nothing of it is left in the scene.").format(name=running.name)
         button.enabled = running.stopping_since is None
-        return
+        return running
     button.text = text
     button.toolTip = why or toolTip
     button.enabled = not why
+    return None
 
 
 def estimateText(estimate) -> str:

@@ -1,13 +1,14 @@
 """Methods, parameters, scanners and priors for the panel, as plain dictionaries, without importing the engine.
 
-The list that ships (`Resources/Catalogue/methods.json`) serves until the engine itself has been asked: it works before
-torch is installed. A test keeps it equal to the engine's own.
+All but the priors are a list that ships (`Resources/Catalogue/methods.json`) and is there before torch is installed. A
+test keeps it equal to the engine's own.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,14 @@ from ctdiffusion.priors.folders import pack_folders
 from ctdiffusion.strictjson import read_object
 
 from .engine import Engine, package_folder
-from .query import EngineQuery
-from .runner import Runner, SubprocessRunner
 
 SCHEMA = 1
 _TYPES: dict[str, type | tuple[type, ...]] = {"int": int, "float": (int, float), "bool": bool, "str": str}
 
 
+@cache
 def shipped_catalogue() -> dict[str, Any]:
-    """The list that ships.
+    """The list that ships, read once.
 
     A dictionary with `methods` (each: name, title, summary, source, needs_prior, parameters), `simulation`
     (parameters) and `presets` (scanners; lengths in mm). A parameter has name, type (int, float, bool, str), unit,
@@ -33,11 +33,6 @@ def shipped_catalogue() -> dict[str, Any]:
         ValueError, OSError: the file is damaged or missing; the text names it.
     """
     return checked(read_object(package_folder() / "Resources" / "Catalogue" / "methods.json"))
-
-
-def catalogue_query(engine: Engine, runner: Callable[..., Runner] = SubprocessRunner) -> EngineQuery:
-    """Ask the engine itself; give the answer to `checked`."""
-    return EngineQuery(engine, engine.command("methods", "--json"), runner)
 
 
 def checked(values: dict[str, Any]) -> dict[str, Any]:

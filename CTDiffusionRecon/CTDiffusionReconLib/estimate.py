@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from math import radians
 from pathlib import Path
 from typing import Any
 
 from ctdiffusion.estimate import Estimate, estimate, read_speed
 from ctdiffusion.geometry import Geometry, Grid, geometry_from_dict
 from ctdiffusion.presets import default_geometry
-from ctdiffusion.viewsets import equispaced, limited_angle
 
 from .catalogue import defaults, method_named
 from .engine import Engine
@@ -50,10 +48,7 @@ def estimate_request(
     Raises:
         ValueError: a geometry that cannot be, or an unknown method.
     """
-    columns, rows, count = dimensions
-    start, stop = request.slices or (0, count)
-    dx, dy, dz = spacing
-    grid = Grid((max(1, min(stop, count) - start), rows, columns), (dz, dy, dx))
+    grid = grid_of(dimensions, spacing, request.slices)
     simulation = {**defaults(catalogue["simulation"]), **request.simulation}
     finer = 1 if simulation.get("same_grid") else int(simulation.get("oversampling") or 1)
     speed = read_speed("cuda" if device == "cuda" else "cpu", calibration)
@@ -62,26 +57,24 @@ def estimate_request(
     return estimate(method, request.parameters, geometry_of(request, grid), grid, speed, finer, prior)
 
 
-def geometry_of(request: ReconstructionRequest, grid: Grid) -> Geometry:
-    """The scan that a request means for a volume.
+def grid_of(
+    dimensions: tuple[int, int, int], spacing: tuple[float, float, float], slices: tuple[int, int] | None
+) -> Grid:
+    """The voxels to reconstruct, from (columns, rows, slices) of a volume, their spacing in mm and (start, stop)."""
+    columns, rows, count = dimensions
+    start, stop = slices or (0, count)
+    dx, dy, dz = spacing
+    return Grid((max(1, min(stop, count) - start), rows, columns), (dz, dy, dx))
+
+
+def geometry_of(request: ReconstructionRequest, grid: Grid | None) -> Geometry:
+    """The scan that a request means for a volume; a full geometry needs none.
 
     Raises:
-        ValueError: angles or distances that cannot be.
+        ValueError: distances that cannot be, or a geometry to be fitted to no volume.
     """
     if isinstance(request.geometry, dict):
         return geometry_from_dict(request.geometry)
-    if request.geometry is None:
+    if request.geometry is None or grid is None:
         raise ValueError("geometry: a volume needs one")
-    return default_geometry(request.geometry, view_angles(request), grid)
-
-
-def view_angles(request: ReconstructionRequest) -> tuple[float, ...]:
-    """The view angles in radians."""
-    if request.angles_deg is not None:
-        return tuple(radians(angle) for angle in request.angles_deg)
-    if request.views is None:
-        raise ValueError("views: missing (or give angles_deg)")
-    if request.limited_deg is not None:
-        return limited_angle(request.views, radians(request.limited_deg[0]), radians(request.limited_deg[1]))
-    arc = request.arc_deg if request.arc_deg is not None else (180.0 if request.geometry == "parallel" else 360.0)
-    return equispaced(request.views, radians(arc), radians(request.start_deg))
+    return default_geometry(request.geometry, request.angles(), grid)

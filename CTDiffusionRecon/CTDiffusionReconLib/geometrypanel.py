@@ -1,10 +1,11 @@
 """The scan part of the panel: which rows belong to the beam, scanners with their distances, and what they lead to."""
 
-import math
-
 from slicer.i18n import tr as _
 
+from .estimate import geometry_of
+from .panelrequest import scan_of
 from .parameternode import CUSTOM, FITTED, Beam, InputKind, ViewSet
+from .request import ReconstructionRequest
 from .rows import showRow, showRows
 
 # Numbers in the panel are rounded to so many mm; less is no change by the user.
@@ -38,8 +39,8 @@ class GeometryPanel:
         self.parameters = parameters
         self.update()
 
-    def update(self, fieldDiameter=None) -> None:
-        """Show what the parameter node says; `fieldDiameter` in mm is that of the chosen volume, if there is one."""
+    def update(self, grid=None) -> None:
+        """Show what the parameter node says; `grid` are the voxels to reconstruct, if there are any."""
         if self.parameters is None or self._updating:
             return
         self._updating = True
@@ -47,7 +48,7 @@ class GeometryPanel:
             self._leavePresetThatWasEdited()
             self._showValues()
             self._showRows()
-            self.ui.scanNoteLabel.text = self._note(fieldDiameter)
+            self.ui.scanNoteLabel.text = self._note(grid)
         finally:
             self._updating = False
 
@@ -113,28 +114,36 @@ class GeometryPanel:
         for name in ("photonsSpinBox", "electronicSpinBox"):
             getattr(ui, name).enabled = noisy
 
-    def _note(self, fieldDiameter) -> str:
-        parameters = self.parameters
-        if parameters.machine == FITTED:
-            distances = {
-                Beam.PARALLEL: _("One detector column per voxel."),
-                Beam.CONE: _("1000 mm to the isocentre, 1500 mm to the detector; the detector covers the volume."),
-            }
-            other = _("570 mm to the isocentre, 1040 mm to the detector; the detector covers the volume.")
-            return distances.get(parameters.beam, other)
-        diameter = fieldOfView(parameters)
-        if parameters.beam == Beam.PARALLEL:
-            text = _("Field of view {diameter:.0f} mm.").format(diameter=diameter)
-        else:
-            magnification = parameters.sourceToDetector / parameters.sourceToIsocentre
-            text = _("Field of view {diameter:.0f} mm, magnification {magnification:.2f}.").format(
-                diameter=diameter, magnification=magnification
-            )
-        if fieldDiameter is not None and diameter < fieldDiameter:
-            text += " " + _("The volume is {needed:.0f} mm wide: the scan will be truncated.").format(
-                needed=fieldDiameter
-            )
-        return text
+    def _note(self, grid) -> str:
+        fitted = self.parameters.machine == FITTED
+        if fitted and grid is None:
+            return _("The detector will be fitted to the volume.")
+        try:
+            geometry = geometry_of(ReconstructionRequest(**scan_of(self.parameters)), grid)
+            warnings = [] if grid is None else geometry.check(grid)
+        except ValueError as error:
+            return str(error)
+        text = fittedText(geometry) if fitted else ownText(geometry)
+        return " ".join([text, *(f"{warning[:1].upper()}{warning[1:]}." for warning in warnings)])
+
+
+def fittedText(geometry) -> str:
+    """What the engine makes of a volume: the distances, which grow with it."""
+    if geometry.kind == "parallel":
+        return _("One detector column per voxel.")
+    text = _("{isocentre:g} mm to the isocentre, {detector:g} mm to the detector; the detector covers the volume.")
+    isocentre, detector = round(geometry.source_to_isocentre, 1), round(geometry.source_to_detector, 1)
+    return text.format(isocentre=isocentre, detector=detector)
+
+
+def ownText(geometry) -> str:
+    """What a detector of one's own sees, the opposite views of a shifted one together."""
+    diameter = 2.0 * max(geometry.seen_radius, 0.0)
+    if geometry.kind == "parallel":
+        return _("Field of view {diameter:.0f} mm.").format(diameter=diameter)
+    return _("Field of view {diameter:.0f} mm, magnification {magnification:.2f}.").format(
+        diameter=diameter, magnification=geometry.source_to_detector / geometry.source_to_isocentre
+    )
 
 
 def presetValues(preset):
@@ -152,13 +161,3 @@ def presetValues(preset):
     if preset["rows"]:
         values |= {"detectorRows": int(preset["rows"]), "rowSpacing": float(preset["row_spacing"])}
     return values
-
-
-def fieldOfView(parameters) -> float:
-    """Diameter in mm of the disc that every view sees whole."""
-    edge = max(0.5 * parameters.detectorColumns * parameters.columnSpacing - abs(parameters.columnOffset), 0.0)
-    if parameters.beam == Beam.PARALLEL:
-        return 2.0 * edge
-    ratio = edge / parameters.sourceToDetector
-    angle = min(ratio, 0.5 * math.pi) if parameters.beam == Beam.FAN_CURVED else math.atan(ratio)
-    return 2.0 * parameters.sourceToIsocentre * math.sin(angle)

@@ -5,6 +5,9 @@ import slicer
 from slicer.i18n import tr as _
 
 from .comparison.grids import ijk_to_ras
+from .estimate import grid_of
+from .inputs import checkVolume
+from .panelrequest import chosen_slices
 from .parameternode import InputKind, SliceChoice
 from .rows import showRow, showRows
 
@@ -59,6 +62,17 @@ class InputPanel:
         return slicesOfROI(parameters.inputVolume, parameters.sliceROI)
 
     @property
+    def grid(self):
+        """The voxels to reconstruct, as the engine sees them; None where Apply tells why there are none."""
+        volume = self.parameters.inputVolume
+        try:
+            checkVolume(volume)
+            slices = chosen_slices(self.parameters, self.slices())
+        except ValueError:
+            return None
+        return grid_of(volume.GetImageData().GetDimensions(), volume.GetSpacing(), slices)
+
+    @property
     def missing(self) -> str:
         """What is still missing before Apply, or an empty text."""
         parameters = self.parameters
@@ -90,14 +104,6 @@ def volumeText(volume) -> str:
     return _("{columns} × {rows} × {slices} voxels of {x:.2f} × {y:.2f} × {z:.2f} mm").format(
         columns=columns, rows=rows, slices=slices, x=x, y=y, z=z
     )
-
-
-def fieldDiameter(volume):
-    """Diameter in mm of the largest disc inside a slice of a volume node; None without one."""
-    if volume is None or volume.GetImageData() is None:
-        return None
-    columns, rows, _slices = volume.GetImageData().GetDimensions()
-    return min(columns * volume.GetSpacing()[0], rows * volume.GetSpacing()[1])
 
 
 def slicesOfROI(volume, roi):

@@ -44,6 +44,7 @@ class ReconstructionJob:
         metrics, misfit: numbers of a finished job (None where undefined or without a reference).
         kind: volume or projections.
         source: path of the input where it is a file.
+        secrets, words: what must not be told, and what a user knows by another word; each with its replacement.
     """
 
     def __init__(self, folder: Path, request: ReconstructionRequest, name: str = "", resume: bool = False) -> None:
@@ -70,6 +71,7 @@ class ReconstructionJob:
         self.worker_pid: int | None = None
         self.stopping_since: float | None = None
         self.secrets: Sequence[tuple[str, str]] = ()
+        self.words: Sequence[tuple[str, str]] = ()
         self.runner: Runner | None = None
         self.queue: JobQueue | None = None
         self._lines: deque[str] = deque(maxlen=LOG_LINES)
@@ -170,13 +172,20 @@ class ReconstructionJob:
             text = text.replace(secret, stand_in)
         return text
 
+    def told(self, text: str) -> str:
+        """What the engine says, redacted, in the user's words."""
+        text = self.redacted(text)
+        for word, known in self.words:
+            text = text.replace(word, known)
+        return text
+
     def take(self, event: Event) -> None:
         """Take in one event of the engine; values of the wrong kind are passed over."""
         kind = event.get("event")
         if kind == "step":
             self._take_step(event)
         elif kind == "warning":
-            self.warn(self.redacted(str(event.get("text", ""))[:1000]))
+            self.warn(self.told(str(event.get("text", ""))[:1000]))
         elif kind == "device":
             self.device = f"{event.get('device')} ({event.get('reason')})"
             self.note(f"device {self.device}")

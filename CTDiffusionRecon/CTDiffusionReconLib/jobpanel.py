@@ -22,6 +22,8 @@ class JobPanel:
         self._retry = retry
         self._failed = None
         self._errorLog = None
+        # Failed jobs whose error has been shown: it must not come back over a newer one.
+        self._told = set()
         self._shown = {}
         ui.errorFrame.setVisible(False)
         ui.progressBar.setVisible(False)
@@ -58,7 +60,8 @@ class JobPanel:
         self._showList()
         self._showPreview(running)
         self._showLog()
-        if job is not None and job.state == "failed" and job is not self._failed:
+        if job is not None and job.state == "failed" and job not in self._told:
+            self._told.add(job)
             self.showError(job.error or _("The reconstruction failed."), job)
         elif running is not None and self._failed is not None:
             self.clearError()

@@ -35,6 +35,10 @@ class JobQueue:
         runner: makes the runner of one child.
         deliver: called with a job whose result is on disk, before it counts as done.
         idle: called again and again while `wait` waits, to keep a window alive.
+
+    Attributes:
+        jobs: all of them, in the order in which they came.
+        submitted: called when a job has come in, by whoever it was: from then on there is something to follow.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class JobQueue:
         idle: Callable[[], None] | None = None,
     ) -> None:
         self.jobs: list[ReconstructionJob] = []
+        self.submitted: Callable[[], None] | None = None
         self._engine = engine
         self._make_runner = runner
         self._deliver = deliver
@@ -81,6 +86,8 @@ class JobQueue:
         self.jobs.append(job)
         job.notify()
         self.poll()
+        if self.submitted is not None:
+            self.submitted()
         return job
 
     def poll(self, timeout_s: float = 0.0) -> None:
@@ -228,7 +235,7 @@ class JobQueue:
             job.progress = 1.0
             self._end(job, DONE)
         else:
-            job.error = job.redacted(self._why(job, status))
+            job.error = job.told(self._why(job, status))
             if status.state == "interrupted":
                 self._tidy(folder, JobStatus("interrupted", error=job.error))
             self._end(job, FAILED)

@@ -59,8 +59,7 @@ class MethodSection:
     def refreshPriors(self) -> None:
         """Look again which prior packs there are."""
         try:
-            # Priors of other modalities serve other methods.
-            self._packs = [p for p in find_priors(self._engine()) if p.get("modality", "CT") == "CT"]
+            self._packs = find_priors(self._engine())
         except (OSError, ValueError) as error:
             self._packs = []
             self.ui.priorNoteLabel.text = str(error)
@@ -74,7 +73,9 @@ class MethodSection:
         if method is None or not method["needs_prior"]:
             return {}
         kind = method.get("prior_kind") or IMAGE
-        return {p["name"]: p for p in self._packs if p["error"] is not None or kindOf(p) == kind}
+        # Priors of other modalities serve other methods.
+        packs = [p for p in self._packs if p.get("modality", "CT") == "CT"]
+        return {p["name"]: p for p in packs if p["error"] is not None or kindOf(p) == kind}
 
     def update(self) -> None:
         """Show what the parameter node says."""
@@ -117,6 +118,10 @@ class MethodSection:
         known, chosen = self.priors, self.parameters.prior
         if chosen in known:
             return known[chosen]["error"] or ""
+        if any(pack["name"] == chosen for pack in self._packs):
+            return _("The prior {name} is not of the kind that {method} needs: {kind}, for CT.").format(
+                name=chosen, method=method["title"], kind=kindText(method.get("prior_kind") or IMAGE)
+            )
         if chosen:
             return "" if Path(chosen).is_dir() else _("The prior {name} is not on this computer.").format(name=chosen)
         if all(prior["error"] is not None for prior in known.values()):

@@ -1,14 +1,12 @@
 """From what the panel's parameters say to a request: geometry, view angles, slices."""
 
 import json
-import math
 from typing import Any
 
 from .request import ReconstructionRequest
 
+# The value of `machine` that leaves distances and detector to the engine.
 FITTED = "fitted"
-DEFAULT_ARC_DEG = {"parallel": 180.0}
-FULL_TURN_DEG = 360.0
 
 
 def request_of(parameters: Any, device: str, slices: tuple[int, int] | None = None) -> ReconstructionRequest:
@@ -32,10 +30,6 @@ def request_of(parameters: Any, device: str, slices: tuple[int, int] | None = No
     }
     if parameters.inputKind.value == "projections":
         return ReconstructionRequest(geometry=None, views=parameters.measuredViews or None, **common)
-    if parameters.sliceChoice.value == "range":
-        if parameters.firstSlice > parameters.lastSlice:
-            raise ValueError(f"slices: {parameters.firstSlice} to {parameters.lastSlice} is no range")
-        slices = (parameters.firstSlice, parameters.lastSlice + 1)
     return ReconstructionRequest(
         **common,
         **scan_of(parameters),
@@ -45,9 +39,22 @@ def request_of(parameters: Any, device: str, slices: tuple[int, int] | None = No
             "electronic": parameters.electronic,
             "oversampling": parameters.oversampling,
         },
-        slices=slices,
+        slices=chosen_slices(parameters, slices),
         assume_hu=parameters.assumeHU,
     )
+
+
+def chosen_slices(parameters: Any, roi: tuple[int, int] | None = None) -> tuple[int, int] | None:
+    """(start, stop) of the slices to reconstruct, those of an ROI where it decides; None for all.
+
+    Raises:
+        ValueError: the last one comes before the first.
+    """
+    if parameters.sliceChoice.value != "range":
+        return roi
+    if parameters.firstSlice > parameters.lastSlice:
+        raise ValueError(f"slices: {parameters.firstSlice} to {parameters.lastSlice} is no range")
+    return (parameters.firstSlice, parameters.lastSlice + 1)
 
 
 def method_parameters(text: str, method: str) -> dict[str, Any]:
@@ -72,23 +79,25 @@ def with_parameters(text: str, method: str, values: dict[str, Any]) -> str:
 def scan_of(parameters: Any) -> dict[str, Any]:
     """Geometry and view set, as arguments of a request."""
     beam, views = parameters.beam.value, parameters.viewSet.value
-    if parameters.machine != FITTED:
-        return {"geometry": explicit_geometry(parameters)}
     if views == "list":
-        return {"geometry": beam, "views": None, "angles_deg": angle_list(parameters.angles)}
-    if views == "limited":
+        scan = {"geometry": beam, "views": None, "angles_deg": angle_list(parameters.angles)}
+    elif views == "limited":
         limited = (parameters.startAngle, parameters.limitedSpan)
-        return {"geometry": beam, "views": parameters.views, "limited_deg": limited}
-    arc = parameters.arc or None
-    return {"geometry": beam, "views": parameters.views, "arc_deg": arc, "start_deg": parameters.startAngle}
+        scan = {"geometry": beam, "views": parameters.views, "limited_deg": limited}
+    else:
+        arc = parameters.arc or None
+        scan = {"geometry": beam, "views": parameters.views, "arc_deg": arc, "start_deg": parameters.startAngle}
+    if parameters.machine == FITTED:
+        return scan
+    return {"geometry": explicit_geometry(parameters, ReconstructionRequest(**scan).angles())}
 
 
-def explicit_geometry(parameters: Any) -> dict[str, Any]:
+def explicit_geometry(parameters: Any, angles: tuple[float, ...]) -> dict[str, Any]:
     """The scan with its own distances and detector, as the engine writes a geometry (mm, angles in radians)."""
     beam = parameters.beam.value
     values: dict[str, Any] = {
         "kind": "fan" if beam == "fan-curved" else beam,
-        "angles": [math.radians(angle) for angle in view_angles(parameters)],
+        "angles": list(angles),
         "columns": parameters.detectorColumns,
         "column_spacing": parameters.columnSpacing,
         "column_offset": parameters.columnOffset,
@@ -106,19 +115,6 @@ def explicit_geometry(parameters: Any) -> dict[str, Any]:
     else:
         values["curved"] = beam == "fan-curved"
     return values
-
-
-def view_angles(parameters: Any) -> list[float]:
-    """The view angles in degrees."""
-    views, count, start = parameters.viewSet.value, parameters.views, parameters.startAngle
-    if views == "list":
-        return list(angle_list(parameters.angles))
-    if views == "limited":
-        if count < 2:
-            raise ValueError(f"views: a limited angle needs at least 2 views, got {count}")
-        return [start + parameters.limitedSpan * k / (count - 1) for k in range(count)]
-    arc = parameters.arc or DEFAULT_ARC_DEG.get(parameters.beam.value, FULL_TURN_DEG)
-    return [start + arc * k / count for k in range(count)]
 
 
 def angle_list(text: str) -> tuple[float, ...]:

@@ -7,8 +7,9 @@ from slicer import vtkMRMLMarkupsLineNode, vtkMRMLMarkupsROINode, vtkMRMLScalarV
 from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
 
-# Values of `machine` that are not names of the engine's presets.
-FITTED = "fitted"
+from .panelrequest import FITTED
+
+# The values of `machine` that are not names of the engine's presets: FITTED and this one.
 CUSTOM = "custom"
 
 Length = Annotated[float, WithinRange(0.001, 100000.0)]

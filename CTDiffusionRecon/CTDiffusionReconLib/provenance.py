@@ -9,6 +9,8 @@ from typing import Any
 from .job import ReconstructionJob
 
 PREFIX = "CTDiffusionRecon."
+# Files beside a result, and the node references of the result to what was loaded from them.
+SINOGRAMS = {"projections.nrrd": "Projections", "residual.nrrd": "Residual"}
 
 
 def attributes(job: ReconstructionJob, input_name: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ import slicer
 from ctdiffusion import atomic
 from ctdiffusion.jobfolder import JobFolder, to_json
 
-from .catalogue import check_values, find_priors, method_named, shipped_catalogue
+from .catalogue import find_priors, shipped_catalogue
 from .dependencies import Dependencies, InstallReport, dependencies_of, dependencies_query, own_dependencies
 from .devices import devices_query
 from .engine import Engine
@@ -21,7 +21,8 @@ from .inputs import INPUT_FILE, InputRecord, checkVolume, exportVolume, recordOf
 from .job import CANCELLED, DONE, FAILED, ReconstructionJob
 from .jobs import JobQueue
 from .query import EngineQuery
-from .request import ReconstructionRequest, input_kind_of
+from .request import ReconstructionRequest
+from .requestcheck import checked, known
 from .results import loadResult
 from .resultstable import ResultsTable
 from .runner import Runner, SubprocessRunner
@@ -30,6 +31,11 @@ from .slicerengine import engineOfSettings, jobsFolder
 from .slicerequest import SuperResolutionRequest
 
 POLL_MS = 100
+# What the engine tells its own users to do, and what ours can do, in the panel and in Python.
+ASSUME_HU = (
+    "pass assume_hu=True (--assume-hu)",
+    "check 'Values are HU even where they do not look like it' (in Python: assume_hu=True)",
+)
 
 
 class ReconstructionLogic:
@@ -88,14 +94,7 @@ class ReconstructionLogic:
             ValueError: an input or an option that is refused; one line that names it.
             OSError: the job folder cannot be written.
         """
-        kind = _kindOf(source, inputKind)
-        if request is None:
-            if kind == "projections":
-                options = {"geometry": None, "views": None, **options}
-            request = ReconstructionRequest(**{"method": method, **_known(options)})
-        elif options:
-            raise ValueError(f"{next(iter(options))}: not together with a request")
-        self._check(source, kind, request, output)
+        kind, request = self.check(source, method, output=output, inputKind=inputKind, request=request, **options)
         folder = _newFolder(request.method)
         try:
             job, record = self._prepare(source, kind, request, folder)
@@ -108,6 +107,23 @@ class ReconstructionLogic:
             job.addObserver(lambda changed: onFinished(changed) if changed.finished else None)
         self._follow()
         return self.queue.submit(job)
+
+    def check(
+        self,
+        source: Any,
+        method: str = "dds",
+        *,
+        output: Any = None,
+        inputKind: str | None = None,
+        request: ReconstructionRequest | SuperResolutionRequest | None = None,
+        **options: Any,
+    ) -> tuple[str, ReconstructionRequest | SuperResolutionRequest]:
+        """Refuse what `start` would refuse, at once and without writing; returns the kind of input and the request.
+
+        Raises:
+            ValueError: see `start`.
+        """
+        return checked(source, method, output, inputKind, request, options)
 
     def reconstruct(self, source: Any, method: str = "dds", *, wait: bool = True, **options: Any) -> Any:
         """Reconstruct, and return the result's volume node; with `wait=False` the job (see `start`).
@@ -134,12 +150,27 @@ class ReconstructionLogic:
         job = self.start(volume, request=SuperResolutionRequest(method=method, **options))
         return self._finished(job) if wait else job
 
-    def batch(self, sources: Iterable[Any], method: str = "dds", *, wait: bool = False, **options: Any) -> list[Any]:
+    def batch(
+        self,
+        sources: Iterable[Any],
+        method: str = "dds",
+        *,
+        wait: bool = False,
+        onFinished: Callable[[ReconstructionJob], None] | None = None,
+        **options: Any,
+    ) -> list[Any]:
         """Start the same reconstruction for several inputs; returns the jobs or, with `wait`, the nodes.
 
         With `wait`, an input that fails gives None in its place, and its reason in the application's log.
+
+        Raises:
+            ValueError: an input or an option that is refused; then none is started.
+            OSError: see `start`.
         """
-        jobs = [self.start(source, method, **options) for source in sources]
+        sources = list(sources)
+        for source in sources:
+            self.check(source, method, **options)
+        jobs = [self.start(source, method, onFinished=onFinished, **options) for source in sources]
         if not wait:
             return jobs
         for job in jobs:
@@ -192,7 +223,7 @@ class ReconstructionLogic:
             ValueError: a volume or an option that is refused.
         """
         checkVolume(volume)
-        request = request or ReconstructionRequest(**{"method": method, **_known(options)})
+        request = request or ReconstructionRequest(**{"method": method, **known(options)})
         device = self.autoDevice if request.device == "auto" else request.device
         size, spacing = volume.GetImageData().GetDimensions(), volume.GetSpacing()
         return estimate_request(request, shipped_catalogue(), tuple(size), tuple(spacing), device)
@@ -227,26 +258,6 @@ class ReconstructionLogic:
         return loadSinograms(jobOrNode)
 
     # inside -----------------------------------------------------------------------------------------------------------
-    def _check(
-        self, source: Any, kind: str, request: ReconstructionRequest | SuperResolutionRequest, output: Any
-    ) -> None:
-        catalogue = shipped_catalogue()
-        if isinstance(request, ReconstructionRequest):
-            check_values(method_named(catalogue, request.method)["parameters"], request.parameters)
-            check_values(catalogue["simulation"], request.simulation, "simulation")
-        else:
-            check_values(method_named(catalogue, request.method, "superresolution")["parameters"], request.parameters)
-        if not isinstance(source, (str, Path)):
-            checkVolume(source)
-            if output is not None and output is source:
-                raise ValueError("output: choose another volume than the input")
-            count = source.GetImageData().GetDimensions()[2]
-            if request.slices is not None and request.slices[1] > count:
-                raise ValueError(f"slices: {request.slices[0]}:{request.slices[1]} is outside the volume's 0:{count}")
-        elif not Path(source).exists():
-            raise ValueError(f"{source}: no such file or folder")
-        request.spec("input", kind)
-
     def _prepare(
         self, source: Any, kind: str, request: ReconstructionRequest | SuperResolutionRequest, folder: Path
     ) -> tuple[ReconstructionJob, InputRecord]:
@@ -263,6 +274,9 @@ class ReconstructionLogic:
         job.kind = kind
         job.source = source if isinstance(source, (str, Path)) else None
         job.secrets = ((str(path), "<input>"), (str(Path.home()), "~"))
+        named = ((INPUT_FILE, record.name),) if where == INPUT_FILE else ()
+        # Thin slices have no such check box.
+        job.words = (ASSUME_HU, *named) if isinstance(request, ReconstructionRequest) else named
         return job, record
 
     def _deliver(self, job: ReconstructionJob) -> None:
@@ -310,22 +324,6 @@ def _defaultRunner() -> Callable[..., Runner]:
 
 def _idle() -> Callable[[], None] | None:
     return slicer.app.processEvents if hasattr(slicer, "app") else None
-
-
-def _kindOf(source: Any, kind: str | None) -> str:
-    if not isinstance(source, (str, Path)):
-        if kind == "projections":
-            raise ValueError("input: measured projections are read from a file, not from a volume node")
-        return "volume"
-    return kind or input_kind_of(source)
-
-
-def _known(options: dict[str, Any]) -> dict[str, Any]:
-    known = ReconstructionRequest.__dataclass_fields__
-    for name in options:
-        if name not in known:
-            raise ValueError(f"{name}: unknown option (known: {', '.join(known)})")
-    return options
 
 
 def _newFolder(method: str) -> Path:

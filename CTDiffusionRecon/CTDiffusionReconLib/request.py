@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ctdiffusion.strictjson import check_plain
+from ctdiffusion.viewsets import checked_angles, equispaced, limited_angle
 
 SCHEMA = 1
 GEOMETRIES = ("parallel", "fan", "fan-curved", "cone")
 DEVICES = ("auto", "cpu", "cuda")
 INPUT_KINDS = ("volume", "projections")
-# What the engine takes as measured projections where nothing else is said.
+# What the engine takes as measured projections where nothing else is said (`commands.reconstruct`, which needs torch).
 PROJECTION_SUFFIXES = (".json", ".h5", ".hdf5", ".hdf", ".nxs", ".npz")
 MAX_VIEWS = 10_000
 
@@ -77,12 +78,12 @@ class ReconstructionRequest:
         _require(self.device in DEVICES, "device", f"must be one of {', '.join(DEVICES)}", self.device)
         _require(_whole(self.seed) and self.seed >= 0, "seed", "expected a whole number of at least 0", self.seed)
         self._check_slices()
-        self._check_views()
         if isinstance(self.geometry, dict):
             check_plain(self.geometry, "geometry")
         elif self.geometry is not None:
             text = f"must be one of {', '.join(GEOMETRIES)} or a full geometry"
             _require(self.geometry in GEOMETRIES, "geometry", text, self.geometry)
+        self._check_views()
 
     def spec(self, input_path: str | Path, input_kind: str = "volume") -> dict[str, Any]:
         """The engine's `spec.json` as plain values.
@@ -139,6 +140,22 @@ class ReconstructionRequest:
                 raise ValueError(f"{name}: unknown option (known: {', '.join(self.__dataclass_fields__)})")
         return replace(self, **values)
 
+    def angles(self) -> tuple[float, ...]:
+        """View angles in radians of a geometry that is fitted to the volume, as the engine's `JobSpec.angles`.
+
+        Raises:
+            ValueError: there are none.
+        """
+        if self.angles_deg is not None:
+            return tuple(math.radians(angle) for angle in self.angles_deg)
+        if self.views is None:
+            raise ValueError("views: missing (or give angles_deg)")
+        if self.limited_deg is not None:
+            start, span = map(math.radians, self.limited_deg)
+            return limited_angle(self.views, start, span)
+        arc = self.arc_deg if self.arc_deg is not None else (180.0 if self.geometry == "parallel" else 360.0)
+        return equispaced(self.views, math.radians(arc), math.radians(self.start_deg))
+
     @property
     def view_count(self) -> int | None:
         """Number of views, or None where measured projections decide."""
@@ -162,17 +179,33 @@ class ReconstructionRequest:
         for name in ("arc_deg", "start_deg"):
             value = getattr(self, name)
             _require((value is None and name == "arc_deg") or _finite(value), name, "expected degrees", value)
+        field_name = "arc_deg"
+        if self.arc_deg is not None:
+            good = 0.0 < self.arc_deg <= 360.0
+            _require(good, "arc_deg", "expected more than 0 and at most 360 degrees", self.arc_deg)
         if self.limited_deg is not None:
             good = len(self.limited_deg) == 2 and all(map(_finite, self.limited_deg))
             _require(good, "limited_deg", "expected (start, span) in degrees", self.limited_deg)
             _require(self.arc_deg is None, "arc_deg", "not together with limited_deg", self.arc_deg)
             _require(self.start_deg == 0.0, "start_deg", "not together with limited_deg", self.start_deg)
+            span = self.limited_deg[1]
+            _require(0.0 < span < 360.0, "limited_deg", "expected a span between 0 and 360 degrees", span)
+            field_name = "limited_deg"
         if self.angles_deg is not None:
             good = len(self.angles_deg) > 0 and all(map(_finite, self.angles_deg))
             _require(good, "angles_deg", "expected a list of degrees", self.angles_deg)
             for name in ("arc_deg", "limited_deg"):
                 _require(getattr(self, name) is None, name, "not together with angles_deg", getattr(self, name))
             _require(self.start_deg == 0.0, "start_deg", "not together with angles_deg", self.start_deg)
+            span = max(self.angles_deg) - min(self.angles_deg)
+            _require(span <= 360.0, "angles_deg", "expected at most a full turn of 360 degrees", span)
+            field_name = "angles_deg"
+        if self.views is None and self.angles_deg is None:
+            return
+        try:
+            checked_angles(self.angles())
+        except ValueError as error:
+            raise ValueError(f"{field_name}: {error}") from None
 
     def _check_slices(self) -> None:
         if self.slices is None:

@@ -8,7 +8,7 @@ import vtk
 
 from .inputs import InputRecord
 from .job import ReconstructionJob
-from .provenance import PREFIX, attributes
+from .provenance import PREFIX, SINOGRAMS, attributes
 from .slicerequest import SuperResolutionRequest
 
 # How far, in mm, the engine's geometry may be from the exported one; more means that something went wrong.
@@ -145,7 +145,8 @@ def _intoScene(job: ReconstructionJob, record: InputRecord, volume: Any, source:
         # A node that held another result must not keep what was known of that.
         for name in [name for name in node.GetAttributeNames() if name.startswith(PREFIX)]:
             node.RemoveAttribute(name)
-        node.RemoveNodeReferenceIDs(PREFIX + "Input")
+        for role in ("Input", *SINOGRAMS.values()):
+            node.RemoveNodeReferenceIDs(PREFIX + role)
         for name, value in attributes(job, record.name).items():
             node.SetAttribute(name, value)
         if source is not None:

@@ -54,7 +54,8 @@ class ResultsPanel:
                 continue
             self.parameters.resultVolume = node
             if show and not self.logic.comparison.isShown:
-                slicer.util.setSliceViewerLayers(background=node)
+                # Measured projections have a frame of their own, outside of what the views show.
+                slicer.util.setSliceViewerLayers(background=node, fit=job.kind == "projections")
             self._arrived(node)
 
     def update(self) -> None:

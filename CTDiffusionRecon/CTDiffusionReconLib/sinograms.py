@@ -6,15 +6,14 @@ from typing import Any
 import slicer
 
 from .job import ReconstructionJob
-from .provenance import PREFIX
+from .provenance import PREFIX, SINOGRAMS
 from .results import readVolume
-
-PROJECTIONS_FILE, RESIDUAL_FILE = "projections.nrrd", "residual.nrrd"
 
 
 def loadSinograms(jobOrNode: Any) -> tuple[Any, Any]:
     """The line integrals and the residual A x - y of a result, as nodes `[slice, view, column]` (cone beam:
-    `[view, row, column]`); columns in mm on the detector, views in degrees. Both are new, and lie under the result.
+    `[view, row, column]`); columns in mm on the detector, views in degrees. Both lie under the result, and are loaded
+    once: those that the scene still has are given again.
 
     Args:
         jobOrNode: a finished job, or the volume node of its result.
@@ -24,15 +23,23 @@ def loadSinograms(jobOrNode: Any) -> tuple[Any, Any]:
         OSError: a file cannot be read.
     """
     folder, result, name = _where(jobOrNode)
-    paths = [folder / "result" / file for file in (PROJECTIONS_FILE, RESIDUAL_FILE)]
-    for path in paths:
-        if not path.is_file():
-            raise ValueError(f"{name}: its job folder holds no {path.name} (keep_projections was off, or it is gone)")
-    volumes = [readVolume(path) for path in paths]
-    for volume, what in zip(volumes, ("projections", "residual"), strict=True):
-        _add(volume, f"{name} {what}", result)
-    _symmetric(volumes[1])
-    return volumes[0], volumes[1]
+    known = {} if result is None else {r: result.GetNodeReference(PREFIX + r) for r in SINOGRAMS.values()}
+    fresh = {role: _read(folder, file, name) for file, role in SINOGRAMS.items() if known.get(role) is None}
+    for role, volume in fresh.items():
+        _add(volume, f"{name} {role.lower()}", result)
+        if result is not None:
+            result.SetNodeReferenceID(PREFIX + role, volume.GetID())
+        if role == "Residual":
+            _symmetric(volume)
+    nodes = {**known, **fresh}
+    return nodes["Projections"], nodes["Residual"]
+
+
+def _read(folder: Path, file: str, name: str) -> Any:
+    path = folder / "result" / file
+    if not path.is_file():
+        raise ValueError(f"{name}: its job folder holds no {file} (keep_projections was off, or it is gone)")
+    return readVolume(path)
 
 
 def _where(jobOrNode: Any) -> tuple[Path, Any, str]:

@@ -33,6 +33,8 @@ class ThinSlicesPanel:
         self.logic = logic
         self.methods = {method["name"]: method for method in methods}
         self.parameters = None
+        # The job that the button cancels as it is shown, else None.
+        self.shown = None
         self._outputPanel = outputPanel
         self._updating = False
         self.panel = MethodPanel(ui.thinParametersWidget, self._onParametersEdited)
@@ -76,7 +78,7 @@ class ThinSlicesPanel:
 
     def updateButtons(self) -> None:
         """Start or Cancel, and why not."""
-        showStartButtons(
+        self.shown = showStartButtons(
             self.ui.thinButton,
             self.ui.thinQueueButton,
             self.logic.queue.running,

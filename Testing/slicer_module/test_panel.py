@@ -79,9 +79,51 @@ def test_a_field_too_small_is_told_before_apply(panel: Any) -> None:
     parameters.inputVolume = add_volume(size=40)
     parameters.machine = "custom"
     parameters.detectorColumns = 10
-    assert "The volume is 60 mm wide: the scan will be truncated." in panel.ui.scanNoteLabel.text
+    assert "Field of view 8 mm" in panel.ui.scanNoteLabel.text
+    assert "volume's field of view needs 30.0 mm." in panel.ui.scanNoteLabel.text
     parameters.sourceToDetector = 100.0
+    assert "nearer to the source" in panel.ui.scanNoteLabel.text
     assert not panel.ui.applyButton.enabled and "nearer to the source" in panel.ui.applyButton.toolTip
+
+
+def test_the_note_of_a_fitted_scan_is_the_engines(panel: Any) -> None:
+    from ctdiffusion.geometry import Grid
+    from ctdiffusion.presets import default_geometry
+    from CTDiffusionReconLib.parameternode import Beam
+
+    parameters, note = panel._parameterNode, panel.ui.scanNoteLabel
+    for beam in Beam:
+        parameters.beam = beam
+        assert note.text == "The detector will be fitted to the volume."
+    parameters.beam = Beam.FAN
+    node = add_volume()
+    parameters.inputVolume = node
+    assert note.text.startswith("570 mm to the isocentre, 1040 mm to the detector;")
+    node.SetSpacing(32.0, 32.0, 2.0)
+    panel.onParametersModified()
+    wide = default_geometry("fan", (0.0, 1.0), Grid((24, 24, 24), (2.0, 32.0, 32.0)))
+    assert wide.source_to_isocentre > 600.0
+    assert f"{wide.source_to_isocentre:.1f} mm to the isocentre, {wide.source_to_detector:.1f} mm to" in note.text
+
+
+def test_the_field_of_view_is_what_the_views_see_together(panel: Any) -> None:
+    """Half-fan and cone beam."""
+    from CTDiffusionReconLib.parameternode import Beam, SliceChoice
+
+    parameters, note = panel._parameterNode, panel.ui.scanNoteLabel
+    parameters.machine, parameters.beam = "custom", Beam.CONE
+    parameters.sourceToIsocentre, parameters.sourceToDetector = 1000.0, 1500.0
+    parameters.detectorColumns, parameters.columnSpacing, parameters.columnOffset = 500, 0.8, 150.0
+    assert "Field of view 454 mm" in note.text, "opposite views see the other side"
+    parameters.arc = 200.0
+    assert "Field of view 67 mm" in note.text
+    parameters.arc = 0.0
+    parameters.inputVolume = add_volume()
+    assert "truncated" not in note.text
+    parameters.detectorRows = 16
+    assert note.text.endswith("along z: the end slices are truncated.")
+    parameters.sliceChoice, parameters.firstSlice, parameters.lastSlice = SliceChoice.RANGE, 10, 12
+    assert "truncated" not in note.text, "three slices fit"
 
 
 def test_every_method_has_its_own_controls(panel: Any) -> None:
@@ -126,6 +168,32 @@ def test_a_scene_with_impossible_parameters_cannot_be_applied(panel: Any) -> Non
         assert not panel.ui.applyButton.enabled and said in panel.ui.applyButton.toolTip
     panel.ui.defaultsButton.click()
     assert panel.ui.applyButton.enabled
+
+
+def test_what_cannot_be_reconstructed_cannot_be_applied(panel: Any, tmp_path: Path) -> None:
+    from CTDiffusionReconLib.parameternode import InputKind, SliceChoice, ViewSet
+
+    parameters, button = panel._parameterNode, panel.ui.applyButton
+    node = add_volume()
+    possible = {"inputVolume": node, "sliceChoice": SliceChoice.ALL, "viewSet": ViewSet.ARC, "views": 30,
+                "machine": "fitted", "outputVolume": None, "inputKind": InputKind.VOLUME}  # fmt: skip
+    cases: list[tuple[str, dict[str, Any]]] = [
+        ("outside the volume's 0:24", {"sliceChoice": SliceChoice.RANGE, "firstSlice": 20, "lastSlice": 24}),
+        ("puts the source inside the volume", {"machine": "custom", "sourceToIsocentre": 20.0}),
+        ("same angle", {"viewSet": ViewSet.LIST, "angles": "0 0"}),
+        ("a full turn of 360 degrees", {"viewSet": ViewSet.LIST, "angles": "0 400"}),
+        ("at least 2 views", {"viewSet": ViewSet.LIMITED, "views": 1}),
+        ("another volume than the input", {"outputVolume": node}),
+        ("no such file", {"inputKind": InputKind.PROJECTIONS, "projectionsFile": str(tmp_path / "gone.h5")}),
+    ]
+    for said, changes in cases:
+        for name, value in {**possible, **changes}.items():
+            setattr(parameters, name, value)
+        assert not button.enabled and said in button.toolTip, said
+        assert said in panel.ui.estimateLabel.text
+    for name, value in possible.items():
+        setattr(parameters, name, value)
+    assert button.enabled, button.toolTip
 
 
 def test_published_settings_of_a_method(panel: Any) -> None:
@@ -222,6 +290,10 @@ def test_only_priors_of_the_methods_kind_are_offered(panel: Any) -> None:
     assert parameters.prior == "ct-triplet-256" and "chest" in panel.ui.priorNoteLabel.text
     parameters.prior = "gone"
     assert panel.ui.applyButton.toolTip == "The prior gone is not on this computer."
+    other = next(pack["name"] for pack in section._packs if pack.get("modality") == "MR")
+    parameters.prior = other
+    wanted = f"The prior {other} is not of the kind that DDS needs: a denoiser of images, for CT."
+    assert panel.ui.applyButton.toolTip == panel.ui.priorNoteLabel.text == wanted
 
 
 def test_another_method_lets_go_of_a_prior_that_it_cannot_use(panel: Any) -> None:

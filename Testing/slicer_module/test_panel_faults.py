@@ -7,6 +7,7 @@ import os
 import shutil
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import driving
@@ -175,8 +176,8 @@ def test_an_interpreter_that_is_not_there(fresh: Any, panel: Any, tmp_path: Path
 
     driving.choose(panel, driving.slab(step=4))
     settings.setValue(settings.PYTHON, str(tmp_path / "no such python"))
-    with pytest.raises(ValueError, match="no such python"):  # testing mode shows no dialog, it raises again
-        panel.onQueueButton()
+    panel.ui.applyButton.click()  # a dialog would be an error raised again, in testing mode
+    assert not panel.ui.errorFrame.isHidden() and "no such python" in panel.ui.errorLabel.text
     assert panel.logic.queue.jobs == [] or panel.logic.queue.jobs[-1].state == "failed"
     assert panel.ui.applyButton.text == "Apply"
 
@@ -194,6 +195,22 @@ def test_an_interpreter_without_any_package(fresh: Any, panel: Any, tmp_path: Pa
     fresh.process_until(lambda: False, 0.5)
     assert panel.logic.queue.jobs == []
     assert not panel.ui.errorFrame.isHidden() and "torch" in panel.ui.errorLabel.text.lower()
+
+
+def test_a_fresh_error_stays_before_an_old_one(fresh: Any, panel: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    use(panel, tmp_path, code=1, say="error: prior: damaged")
+    driving.choose(panel, driving.slab(step=4))
+    job = driving.finish(fresh, driving.press_apply(panel))
+    assert "prior: damaged" in panel.ui.errorLabel.text
+    report = SimpleNamespace(text="torch is missing", log="pip's last words")
+    monkeypatch.setattr(panel.applyPanel, "missingPackages", lambda: report)
+    panel.ui.applyButton.click()
+    fresh.process_until(lambda: False, 0.5)
+    panel.jobPanel.update()
+    assert panel.ui.errorLabel.text == "torch is missing" and not panel.ui.errorFrame.isHidden()
+    fresh.scene.Clear(0)
+    panel.onRetry(job)
+    assert "no longer in the scene" in panel.ui.errorLabel.text
 
 
 def sys_python() -> str:

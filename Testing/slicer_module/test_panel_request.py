@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ctdiffusion.job import JobSpec
 from CTDiffusionReconLib.methodtext import decimals_for, explanation_html, label_of, step_for, tooltip_of
-from CTDiffusionReconLib.panelrequest import angle_list, method_parameters, request_of, view_angles
+from CTDiffusionReconLib.panelrequest import angle_list, method_parameters, request_of
 
 
 def parameters(**changes: Any) -> SimpleNamespace:
@@ -64,11 +64,34 @@ def test_own_distances_become_a_full_geometry() -> None:
 
 
 def test_limited_angle_has_both_its_ends() -> None:
-    both = parameters(viewSet="limited", views=5, startAngle=-30.0, limitedSpan=60.0)
-    assert view_angles(both) == pytest.approx([-30.0, -15.0, 0.0, 15.0, 30.0])
-    assert spec_of(viewSet="limited", views=5, startAngle=-30.0, limitedSpan=60.0).limited_deg == (-30.0, 60.0)
-    with pytest.raises(ValueError, match="at least 2 views"):
-        view_angles(parameters(viewSet="limited", views=1))
+    both: dict[str, Any] = {"viewSet": "limited", "views": 5, "startAngle": -30.0, "limitedSpan": 60.0}
+    own = spec_of(machine="custom", **both).explicit_geometry()
+    assert own is not None
+    assert own.angles == pytest.approx([math.radians(angle) for angle in (-30.0, -15.0, 0.0, 15.0, 30.0)])
+    assert spec_of(**both).limited_deg == (-30.0, 60.0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "options"),
+    [
+        ({"viewSet": "list", "angles": "0 400"}, {"angles_deg": [0.0, 400.0]}),
+        ({"viewSet": "list", "angles": "0 0"}, {"angles_deg": [0.0, 0.0]}),
+        ({"viewSet": "limited", "views": 1}, {"views": 1, "limited_deg": [0.0, 120.0]}),
+        ({"viewSet": "limited", "limitedSpan": 360.0}, {"views": 30, "limited_deg": [0.0, 360.0]}),
+        ({"arc": 400.0}, {"views": 30, "arc_deg": 400.0}),
+    ],
+)
+@pytest.mark.parametrize("machine", ["fitted", "custom"])
+def test_impossible_views_are_refused_in_the_engines_words(
+    machine: str, changes: dict[str, Any], options: dict[str, Any]
+) -> None:
+    """In degrees, as they were given, and before there is a job."""
+    with pytest.raises(ValueError, match="spec") as engine:
+        JobSpec.from_dict({"schema": 1, "input": "a", "method": "fbp", "geometry": "fan", **options})
+    with pytest.raises(ValueError, match=r"_deg: ") as refused:
+        request_of(parameters(machine=machine, **changes), "cpu")
+    assert f"spec.{refused.value}" == str(engine.value)
+    assert "degrees?" not in str(refused.value)
 
 
 def test_list_of_angles() -> None:
@@ -84,6 +107,13 @@ def test_slices_are_counted_inclusively() -> None:
     assert request_of(parameters(sliceChoice="roi"), "cpu", (3, 9)).slices == (3, 9)
     with pytest.raises(ValueError, match="4 to 2"):
         request_of(parameters(sliceChoice="range", firstSlice=4, lastSlice=2), "cpu")
+
+
+def test_measured_files_are_known_by_the_engines_suffixes() -> None:
+    from ctdiffusion.commands.reconstruct import MEASURED_SUFFIXES
+    from CTDiffusionReconLib.request import PROJECTION_SUFFIXES
+
+    assert set(PROJECTION_SUFFIXES) == set(MEASURED_SUFFIXES)
 
 
 def test_measured_projections_bring_their_own_geometry() -> None:
