@@ -66,7 +66,24 @@ def given(args: argparse.Namespace, prefix: str) -> dict[str, Any]:
     return {name[len(prefix) :]: value for name, value in vars(args).items() if name.startswith(prefix)}
 
 
-def absolute_pack(name: str | None) -> str | None:
-    """The name of a prior pack, or its folder as an absolute path."""
+def pack_for(method: Method | SliceMethod, name: str | None) -> str | None:
+    """The name of a prior pack, or its folder as an absolute path.
+
+    Raises:
+        ValueError: the method uses no prior, and one was named.
+    """
+    if name is not None and not method.needs_prior:
+        raise ValueError(f"prior: method {method.name} uses none")
     # A job may be resumed from another working directory.
     return os.path.abspath(name) if name is not None and Path(name).is_dir() else name
+
+
+def absolute_input(name: str) -> str:
+    """The input's path as an absolute one.
+
+    Raises:
+        ValueError: it is empty, which would be the working directory.
+    """
+    if not name.strip():
+        raise ValueError("input: a path is needed")
+    return os.path.abspath(name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from ..parameters import describe
 from ..simulate import SimulationSettings
 from ..strictjson import read_object
 from .delivery import deliver
-from .options import absolute_pack, add_method, add_parameter, given, named_method, parameters_of
+from .options import absolute_input, add_method, add_parameter, given, named_method, pack_for, parameters_of
 
 _PARAMETER = "parameter:"
 _SIMULATION = "simulation:"
@@ -85,11 +84,7 @@ def spec_of(args: argparse.Namespace) -> JobSpec:
         OSError: a file of angles or geometry cannot be read.
     """
     method = method_named(args.method)
-    if args.prior is not None and not method.needs_prior:
-        raise ValueError(f"prior: method {method.name} uses none")
-    if not args.input.strip():
-        raise ValueError("input: a path is needed")
-    path = Path(os.path.abspath(args.input))
+    path = Path(absolute_input(args.input))
     measured = args.measured if args.measured is not None else path.suffix.lower() in MEASURED_SUFFIXES
     values: dict[str, Any] = {
         "schema": 1,
@@ -105,7 +100,7 @@ def spec_of(args: argparse.Namespace) -> JobSpec:
         "simulation": given(args, _SIMULATION),
         "parameters": parameters_of(args, method, _PARAMETER),
         "assume_hu": args.assume_hu,
-        "prior": absolute_pack(args.prior),
+        "prior": pack_for(method, args.prior),
         "slices": args.slices,
         "device": args.device,
         "seed": args.seed,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from ..operators.slice_average import FACTORS, PROFILES
 from ..superresolution.registry import slice_method_named, slice_methods
 from ..superresolution.spec import DEVICES, SCHEMA, TASK, SuperResolutionSpec
 from .delivery import deliver
-from .options import absolute_pack, add_method, named_method, parameters_of
+from .options import absolute_input, add_method, named_method, pack_for, parameters_of
 
 _PARAMETER = "parameter:"
 DEFAULT_METHOD = "zsr"
@@ -65,14 +64,10 @@ def spec_of(args: argparse.Namespace) -> SuperResolutionSpec:
         ValueError: a value that the specification refuses; the text names the field.
     """
     method = slice_method_named(args.method)
-    if args.prior is not None and not method.needs_prior:
-        raise ValueError(f"prior: method {method.name} uses none")
-    if not args.input.strip():
-        raise ValueError("input: a path is needed")
     values: dict[str, Any] = {
         "schema": SCHEMA,
         "task": TASK,
-        "input": os.path.abspath(args.input),
+        "input": absolute_input(args.input),
         "method": args.method,
         "factor": args.factor,
         "simulate_from_thin": args.simulate_from_thin,
@@ -80,7 +75,7 @@ def spec_of(args: argparse.Namespace) -> SuperResolutionSpec:
         "profile_mm": args.profile_mm,
         "parameters": parameters_of(args, method, _PARAMETER),
         "assume_hu": args.assume_hu,
-        "prior": absolute_pack(args.prior),
+        "prior": pack_for(method, args.prior),
         "device": args.device,
         "seed": args.seed,
     }
