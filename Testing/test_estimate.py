@@ -13,7 +13,7 @@ import pytest
 import torch
 from ctdiffusion.calibration import calibrate
 from ctdiffusion.catalogue import catalogue, method_facts
-from ctdiffusion.estimate import Speed, estimate, read_speed, work_of
+from ctdiffusion.estimate import CUDA, Speed, estimate, read_speed, work_of
 from ctdiffusion.geometry import Grid, equispaced
 from ctdiffusion.methods.registry import method_named, methods
 from ctdiffusion.presets import default_geometry
@@ -132,3 +132,17 @@ def test_the_command(tmp_path, cache):
     expected = estimate(facts, {}, geometry, phantom(4).grid, read_speed("cpu"), 2, "ct-triplet-256")
     assert found["seconds"] == pytest.approx(expected.seconds)
     assert not (Path(job.path) / "events.jsonl").exists(), "nothing is run"
+
+
+def test_networks_of_sinograms_see_a_whole_turn_and_its_corrections():
+    few, more = of("gmsd"), of("gmsd", size=256)
+    assert more.parts["network"] == pytest.approx(2 * few.parts["network"], rel=0.1), "columns grow, rows do not"
+    facts = method_facts(method_named("gmsd"))
+    assert work_of(facts, {"corrector": 1}).evaluations == 2 * work_of(facts, {}).evaluations
+    assert work_of(facts, {"steps": 500}).pairs == work_of(facts, {}).pairs, "no image is projected on the way"
+
+
+def test_a_gpu_stores_the_projector_whatever_its_size():
+    on_gpu = {size: of("sirt", size=size, views=720, slices=1, speed=CUDA).gpu_bytes for size in (256, 512)}
+    assert on_gpu[512] > 4e9
+    assert on_gpu[512] > 3 * on_gpu[256]

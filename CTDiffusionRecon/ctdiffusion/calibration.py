@@ -96,6 +96,8 @@ def _network(prior: str, device: torch.device) -> tuple[str, float, int]:
 def _seconds(call: Callable[[], object], device: torch.device) -> float:
     """Seconds of a call, after one to warm up: the mean over a third of a second."""
     call()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
     count, started = 0, time.perf_counter()
     while count == 0 or time.perf_counter() - started < _LEAST_S:
         call()

@@ -21,8 +21,10 @@ FILE = "calibration.json"
 # Float32 arrays of the size of the volume and of the projections that a reconstruction holds at once, generously.
 VOLUMES_HELD = 10
 PROJECTIONS_HELD = 8
-# Coefficients of a stored projector: entries for each sample of a ray, bytes for each, and the limit for storing it.
-_ENTRIES, _ENTRY_BYTES, _MATRIX_LIMIT = 2.0, 16, 1_000_000_000
+# Coefficients of a stored projector: entries for each sample of a ray, bytes for each, and the limits for storing it.
+_ENTRIES, _ENTRY_BYTES, _MATRIX_LIMIT, _MOST_ENTRIES = 2.0, 16, 1_000_000_000, 2**31
+# `priors.kinds.SINOGRAM`, without torch, and the rows that such a network sees: a turn, and what hides its ends.
+_SINOGRAM, _TURN_ROWS = "sinogram", 384
 # An iteration that stops by itself when it has converged takes about this share of what it may take.
 _CONVERGED = 0.6
 _IO_NS = 150.0
@@ -110,6 +112,10 @@ def work_of(method: Mapping[str, Any], parameters: Mapping[str, Any]) -> Work:
     if not method["needs_prior"]:
         return Work(iterations + inner + 0.5, 0.0)
     steps = _number(values.get("steps")) or iterations
+    if method.get("prior_kind") == _SINOGRAM:
+        # The steps see no image; each of them may be followed by Langevin steps.
+        seen = steps * (1.0 + _number(values.get("corrector")))
+        return Work(_number(values.get("final_cg")) + 1.5, seen * float(method.get("evaluations", 1.0)))
     pairs = steps * (inner + 1.0) + _number(values.get("final_cg")) + 1.5
     return Work(pairs, (steps + 1.0) * float(method.get("evaluations", 1.0)))
 
@@ -150,7 +156,8 @@ def estimate(
         if stack and oversampling > 1:
             projector += speed.build_ns * finer * ray_samples(geometry, grid) / grid.shape[0]
     known = speed.network_ns.get(prior or "", max(speed.network_ns.values(), default=0.0))
-    network = work.evaluations * known * _voxels(own)
+    plane = float(_TURN_ROWS * geometry.columns if method.get("prior_kind") == _SINOGRAM else math.prod(own.shape[1:]))
+    network = work.evaluations * known * own.shape[0] * plane
     parts = {
         "start": speed.start_s,
         "projector": 1e-9 * projector,
@@ -159,7 +166,10 @@ def estimate(
     }
     seconds = sum(parts.values())
     doubt = 2.0 if speed.measured else 5.0
-    memory, gpu = _memory(work, geometry, grid, own, speed, oversampling)
+    memory, gpu = _memory(geometry, grid, speed, oversampling)
+    if work.evaluations:
+        held = speed.network_bytes * min(speed.batch, own.shape[0]) * plane
+        memory, gpu = (memory, gpu + held) if speed.device == "cuda" else (memory + held, gpu)
     note = "" if speed.measured else "a guess: this computer has not been timed yet"
     if speed.measured and work.evaluations and prior and prior not in speed.network_ns:
         note, doubt = f"the prior {prior} has not been timed here", 5.0
@@ -199,22 +209,19 @@ def speed_values(speed: Speed) -> dict[str, Any]:
     return {name: value for name, value in asdict(speed).items() if name != "measured"}
 
 
-def _memory(
-    work: Work, geometry: Geometry, grid: Grid, own: Grid, speed: Speed, oversampling: int | None
-) -> tuple[float, float]:
+def _memory(geometry: Geometry, grid: Grid, speed: Speed, oversampling: int | None) -> tuple[float, float]:
+    """Bytes of the process and of the GPU, the network's excepted."""
     data = float(held_bytes(grid, geometry))
     per_slice = ray_samples(geometry, grid) / grid.shape[0]
-    matrix = min(_ENTRIES * _ENTRY_BYTES * per_slice, _MATRIX_LIMIT) if geometry.is_stack else 0.0
+    limit = _ENTRY_BYTES * _MOST_ENTRIES if speed.device == "cuda" else _MATRIX_LIMIT
+    matrix = min(_ENTRIES * _ENTRY_BYTES * per_slice, limit) if geometry.is_stack else 0.0
     finer = 1 if oversampling is None else oversampling**2
     simulated = min(_ENTRIES * _ENTRY_BYTES * per_slice * finer, _MATRIX_LIMIT) if geometry.is_stack else 0.0
     if not geometry.is_stack and oversampling is not None:
         simulated = 4.0 * finer * _voxels(grid)
-    network = 0.0
-    if work.evaluations:
-        network = speed.network_bytes * min(speed.batch, own.shape[0]) * _voxels(own) / own.shape[0]
     if speed.device == "cuda":
-        return speed.base_bytes + data / 2 + simulated, data + matrix + network
-    return speed.base_bytes + data + max(matrix, simulated) + network, 0.0
+        return speed.base_bytes + data / 2 + simulated, data + matrix
+    return speed.base_bytes + data + max(matrix, simulated), 0.0
 
 
 def _sampling_grid(method: Mapping[str, Any], parameters: Mapping[str, Any], grid: Grid) -> Grid:

@@ -58,3 +58,15 @@ def test_the_wrong_sense_of_a_fan_is_found():
 def test_no_signal_raises_no_alarm():
     projections = scan(GEOMETRIES["fan"])
     assert check_consistency(replace(projections, data=0 * projections.data)).warnings == ()
+
+
+@pytest.mark.parametrize("columns", [6.0, -10.0])
+def test_a_centre_far_off_is_measured_and_told_in_the_files_words(columns):
+    projections = scan(GEOMETRIES["parallel"])
+    beam = projections.geometry
+    moved = replace(beam, column_offset=beam.column_offset + columns * beam.column_spacing)
+    found = check_consistency(replace(projections, geometry=moved))
+    assert found.centre_shift == pytest.approx(-columns, abs=0.5)
+    assert f"looks wrong by {abs(found.centre_shift):.1f} columns" in found.warnings[0]
+    assert f"column_offset_mm changed by {-columns:+.0f}"[:-1] in found.warnings[0]
+    assert f"rotation_centre_column by {found.centre_shift * -1:+.1f}" in found.warnings[0]

@@ -125,3 +125,21 @@ def test_readings_that_are_not_finite_have_no_weight_and_are_bridged():
     counts[:8] = np.nan
     with pytest.raises(ValueError, match="20 % of the readings are not finite"):
         from_counts(counts, flat, dark)
+
+
+def test_counts_without_noise_are_no_broken_detector():
+    """A centred disc gives every pixel the same count in all views."""
+    counts, flat, dark, _ = scan()
+    steady = np.broadcast_to(counts.mean(0).round(), counts.shape).astype(np.int32)
+    lines = from_counts(steady, flat, dark, photons_per_count=4.0)
+    assert np.isfinite(lines.variance).all()
+    counts[:, 3, 30] = 5000
+    few = from_counts(counts[:5], flat, dark, photons_per_count=4.0)
+    assert np.isfinite(few.variance).all(), "too few views to say"
+
+
+def test_a_detector_that_is_broken_throughout_is_refused():
+    counts, flat, dark, _ = scan()
+    flat[:, :, : flat.shape[2] * 2 // 3] = dark.mean()
+    with pytest.raises(ValueError, match=r"of the detector pixels are dead or hot: do flat and dark belong to it"):
+        from_counts(counts, flat, dark)

@@ -146,3 +146,17 @@ def test_quarter_offset_leaves_the_weights_alone() -> None:
 def test_very_few_views(views: int) -> None:
     weights = ray_weights(FanBeam(equispaced(views, 1.0), 500.0, 900.0, 20, 2.0))
     assert np.isfinite(weights).all() and (weights >= 0).all() and weights.sum() > 0
+
+
+@pytest.mark.parametrize("offset", [2.0, 4.0, 6.0, 7.0])
+def test_lines_seen_from_one_side_of_a_parallel_turn_count_whole(offset: float) -> None:
+    """They had half their weight where the detector was off by less than a twentieth of its width."""
+    weights = ray_weights(ParallelBeam(equispaced(90), 100, 1.0, offset))
+    step = 2.0 * math.pi / 90
+    assert weights[:, -int(offset) :] == pytest.approx(step)
+    assert weights[:, 40:50] == pytest.approx(0.5 * step, rel=0.15)
+
+
+def test_a_quarter_offset_of_a_parallel_turn_leaves_the_weights_alone() -> None:
+    weights = ray_weights(ParallelBeam(equispaced(90), 100, 1.0, 0.25))
+    assert weights == pytest.approx(math.pi / 90)

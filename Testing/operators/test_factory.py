@@ -84,3 +84,10 @@ def test_same_bits_again() -> None:
         y = one.forward(x)
         assert torch.equal(one.adjoint(y), other.adjoint(y))
         assert torch.equal(one.fbp(y), other.fbp(y))
+
+
+def test_without_numba_rays_may_all_miss(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (factory, joseph):
+        monkeypatch.setattr(module, "has_numba", lambda: False)
+    operator = make_operator(ParallelBeam(equispaced(3), 4, 1.0, 500.0), GRID)
+    assert not operator.forward(torch.ones(GRID.shape)).any()

@@ -214,3 +214,16 @@ def test_wide_cone_is_exact_in_the_central_plane() -> None:
     phantom = Blobs(((24.0, 3.0, 0.0), (-8.0, -22.0, 0.0)), (4.5, 5.0), (0.02, 0.015), flat=False)
     reconstruction = fdk(phantom.integrals(scan), scan, grid)
     assert psnr(reconstruction[3], phantom.volume(grid)[3], inscribed(grid)) >= 65.0
+
+
+@pytest.mark.parametrize("offset", [2.0, 4.0, 6.0])
+def test_the_rim_that_a_shifted_parallel_turn_sees_from_one_side(offset: float) -> None:
+    grid = Grid((1, 140, 140), (1.0, 1.0, 1.0))
+    scan = ParallelBeam(equispaced(360), 116, 1.0, offset)
+    radius = 58.0 + offset - 1.0
+    _, y, x = axes(grid)
+    distance = torch.from_numpy((x[None, :] ** 2 + y[:, None] ** 2) ** 0.5)
+    image = fbp(disc(1.0, radius, 0.0, 0.0).integrals(scan), scan, grid)[0]
+    rim = image[(distance > 58.0 - offset) & (distance < radius - 1.5)]
+    assert float(rim.mean()) == pytest.approx(1.0, abs=0.01)
+    assert float(rim.std()) < 0.02

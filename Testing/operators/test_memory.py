@@ -8,9 +8,11 @@ import pytest
 import torch
 from ctdiffusion.devices import out_of_memory
 from ctdiffusion.geometry import Grid, ParallelBeam, equispaced
+from ctdiffusion.operators import factory
 from ctdiffusion.operators.compiled import has_numba
 from ctdiffusion.operators.factory import make_operator
 from ctdiffusion.operators.ladder import SlicePasses
+from ctdiffusion.operators.matrixfree import MatrixFree
 from ctdiffusion.operators.sparse import TorchSparse
 from ctdiffusion.operators.stack import StackOperator
 from torch import Tensor
@@ -101,3 +103,14 @@ def test_large_matrices_are_not_stored() -> None:
     assert (small.backend, large.backend) == ("csr", "matrixfree")
     x = torch.randn(GRID.shape)
     assert torch.allclose(small.forward(x), large.forward(x), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.skipif(not has_numba(), reason="numba is not installed")
+@pytest.mark.parametrize(("limit", "stored"), [(None, True), (10_000, False)])
+def test_a_limit_counts_on_a_gpu_as_well(monkeypatch: pytest.MonkeyPatch, limit: int | None, stored: bool) -> None:
+    class Stored(MatrixFree):
+        name = "torch"
+
+    monkeypatch.setattr(factory, "TorchSparse", lambda geometry, grid, device: Stored(geometry, grid))
+    operator = make_operator(SCAN, GRID, "cuda", memory_limit=limit)
+    assert operator.backend == ("torch" if stored else "matrixfree")

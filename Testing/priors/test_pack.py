@@ -176,6 +176,18 @@ def test_a_pickle_never_runs(pack: Path, tmp_path: Path, name: str) -> None:
         ({"network": {"class": "os.system"}}, "network.class"),
         ({"network": {"class": "TripletUNet", "depth": 3}}, "depth"),
         ({"network": {"class": "$import os"}}, "network.class"),
+        ({"network": {"class": ["a"]}}, "network.class"),
+        ({"window": [5.0, 5.0]}, "window"),
+        ({"sigma_range": [1.0, 0.1]}, "sigma_range"),
+        ({"spacing_range": [0.0, 0.0]}, "spacing_range"),
+        ({"quality": {"denoising_rmse": [1]}}, "quality.denoising_rmse"),
+        ({"quality": {"denoising_rmse": {"0.1": 0}}}, "quality.denoising_rmse"),
+        ({"quality": {"denoising_rmse": {"a": 0.1}}}, "quality.denoising_rmse"),
+        ({"scan": {"views_per_turn": 5}}, "scan.views_per_turn"),
+        ({"scan": {"full_views": "x"}}, "scan.full_views"),
+        ({"scan": {"full_views": 0}}, "scan.full_views"),
+        ({"scan": {"subset": 0}}, "scan.subset"),
+        ({"scan": {"kinds": "fan"}}, "scan.kinds"),
     ],
 )
 def test_metadata_is_strict(pack: Path, change: dict[str, object], named: str) -> None:

@@ -40,6 +40,8 @@ def test_a_scan_that_fits_passes_and_a_foreign_pixel_size_is_told() -> None:
     turn, warnings = check_scan(OWN, replace(fan(equispaced(30), 400.0), column_spacing=1.0), fine)
     assert turn == 30
     assert "trained on pixels of 1 to 2 mm, these are 0.5 mm" in warnings[0]
+    flat = Grid((1, 64, 64), (1.0, 2.25, 1.0))
+    assert check_scan(OWN, fan(equispaced(30)), flat)[1] == ["prior small knows square pixels, these are 2.25 x 1 mm"]
 
 
 @pytest.mark.parametrize(

@@ -53,13 +53,13 @@ def _helsinki(fields: Fields, path: Path) -> dict[str, Any]:
 def _parallel(fields: Fields, where: str) -> dict[str, Any]:
     """Synchrotron scans with a rotation centre in columns: HDF5 exchange counts, or logarithms in an NPZ."""
     name, file = fields.text("name"), fields.text("file")
-    centre = re.match(r"\s*(\d+(\.\d+)?)", str(fields.any("rotation_center_pixel")))
+    centre = _leading_number(fields.any("rotation_center_pixel"), f"{where}.rotation_center_pixel")
     result: dict[str, Any] = {
         "format": "ctdiffusion-projections",
         "version": 1,
         "name": name,
         "file": file,
-        "geometry": {"kind": "parallel", "rotation_centre_column": float(centre.group(1)) if centre else None},
+        "geometry": {"kind": "parallel", "rotation_centre_column": centre},
     }
     pixel = fields.number("detector_pixel_mm", None, positive=True)
     if pixel is not None:
@@ -76,6 +76,16 @@ def _parallel(fields: Fields, where: str) -> dict[str, Any]:
             "angles": {"array": "angles_deg", "unit": "deg"},
         }
     return result | exchange()
+
+
+def _leading_number(value: Any, where: str) -> float | None:
+    """A number, or a text that begins with one and may add words ("630 (array centre)")."""
+    found = re.match(r"\s*([-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?)(\s|$)", str(value))
+    if value is None:
+        return None
+    if isinstance(value, bool) or found is None:
+        raise ValueError(f"{where}: must begin with a number, got {str(value)[:60]!r}")
+    return float(found.group(1))
 
 
 def exchange() -> dict[str, Any]:

@@ -21,6 +21,8 @@ from ..solvers.cgls import cgls
 MOST_VIEWS, MOST_COLUMNS, SIDE, ITERATIONS = 60, 320, 128, 10
 # Shifts that are tried, in shares of the detector's width: twice as fine around the best, again and again.
 FIRST_STEP, STEPS_EACH_WAY, HALVINGS = 0.008, 3, 3
+# The window is moved while its edge is best, up to this share of the width.
+FARTHEST = 0.25
 # What is reported: a centre off by half a column or more that explains the data better by this share.
 WRONG_CENTRE_COLUMNS, CLEARLY_BETTER = 0.4, 0.9
 WRONG_SENSE_BETTER = 0.8
@@ -66,8 +68,9 @@ def check_consistency(projections: Projections) -> Consistency:
             )
     if not warnings and abs(columns) >= WRONG_CENTRE_COLUMNS and shifted < CLEARLY_BETTER * residual:
         warnings.append(
-            f"the rotation centre looks wrong by {columns:+.1f} columns: residual {residual:.3g} as given, "
-            f"{shifted:.3g} with the column offset changed by {shift:+.3g} mm"
+            f"the rotation centre looks wrong by {abs(columns):.1f} columns: residual {residual:.3g} as given, "
+            f"{shifted:.3g} with column_offset_mm changed by {shift:+.3g} or rotation_centre_column by {-columns:+.1f} "
+            "(the other way round where reversed_columns is set)"
         )
     return Consistency(residual, reversed_residual, columns, shifted, tuple(warnings))
 
@@ -111,20 +114,23 @@ def _coarse_grid(beam: ParallelBeam | FanBeam) -> Grid:
 
 def _best_shift(data: Tensor, beam: ParallelBeam | FanBeam, grid: Grid, start: float) -> tuple[float, float]:
     """The change of the column offset in mm with the smallest residual, and that residual."""
-    step = FIRST_STEP * beam.columns * beam.column_spacing
-    best, lowest = 0.0, start
-    tried = {0.0}
-    for halving in range(HALVINGS + 1):
-        reach = STEPS_EACH_WAY if halving == 0 else 1
-        for shift in [best + k * step for k in range(-reach, reach + 1)]:
-            if shift in tried:
-                continue
-            tried.add(shift)
-            value = _residual(data, replace(beam, column_offset=beam.column_offset + shift), grid)
-            if value < lowest:
-                best, lowest = shift, value
-        step *= 0.5
-    return best, lowest
+    width = beam.columns * beam.column_spacing
+    step = FIRST_STEP * width
+    residuals = {0.0: start}
+
+    def look(centre: float, step: float, reach: int) -> float:
+        for shift in [centre + k * step for k in range(-reach, reach + 1)]:
+            if shift not in residuals:
+                moved = replace(beam, column_offset=beam.column_offset + shift)
+                residuals[shift] = _residual(data, moved, grid)
+        return min(residuals, key=lambda shift: residuals[shift])
+
+    best = look(0.0, step, STEPS_EACH_WAY)
+    while best in (min(residuals), max(residuals)) and abs(best) < FARTHEST * width:
+        best = look(best, step, 1)
+    for halving in range(1, HALVINGS + 1):
+        best = look(best, 0.5**halving * step, 1)
+    return best, residuals[best]
 
 
 def _residual(data: Tensor, beam: ParallelBeam | FanBeam, grid: Grid) -> float:

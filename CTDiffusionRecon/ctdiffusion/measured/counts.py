@@ -13,6 +13,10 @@ Float = NDArray[np.float64]
 # A pixel that reacts with less than this share of its neighbours' is dead; one with this multiple, or whose dark
 # signal reaches half of the beam, is hot.
 DEAD_SHARE, HOT_MULTIPLE = 0.1, 5.0
+# Noise moves every pixel that works in so many views; beyond this share of constant pixels there is none to see.
+VIEWS_FOR_STUCK, MOST_STUCK = 16, 0.1
+# A detector of which more than this share is broken measures nothing.
+MOST_BROKEN = 0.5
 # With this many flat frames their scatter tells how many photons one count stands for.
 FRAMES_FOR_GAIN = 5
 LOWEST_PHOTONS = 1.0
@@ -130,9 +134,15 @@ def _broken_pixels(beam: Float, dark: Float, typical: float, counts: NDArray[Any
     dead = ~(beam > DEAD_SHARE * typical)
     hot = (beam > HOT_MULTIPLE * typical) | (dark > np.nanmedian(dark) + 0.5 * typical)
     stuck = np.zeros_like(dead)
-    if counts.shape[0] > 2:
-        stuck = counts.max(0) == counts.min(0)
-    return np.asarray(dead | hot | stuck)
+    if counts.shape[0] >= VIEWS_FOR_STUCK:
+        constant = counts.max(0) == counts.min(0)
+        # Where many are constant it is the data that have no noise, or too few levels to show it.
+        if constant.mean() <= MOST_STUCK:
+            stuck = constant
+    broken = np.asarray(dead | hot | stuck)
+    if broken.mean() > MOST_BROKEN:
+        raise ValueError(f"{_percent(broken)} of the detector pixels are dead or hot: do flat and dark belong to it?")
+    return broken
 
 
 def _saturated(counts: NDArray[Any], saturation: float | None) -> NDArray[np.bool_]:

@@ -142,7 +142,8 @@ def ray_weights(geometry: ParallelBeam | FanBeam | ConeBeam) -> Array:
     edges = np.array([positions[0] - half, positions[-1] + half])
     if isinstance(geometry, ParallelBeam):
         whole = coverage(geometry.angles)
-        offset = abs(edges[0] + edges[1]) > 0.1 * (edges[1] - edges[0])
+        # More than a quarter offset, whose opposite views interleave: the outer lines are seen from one side only.
+        offset = abs(edges[0] + edges[1]) > 2.0 * geometry.column_spacing
         if whole.arcs or not offset:
             # Opposite views are the same lines: count them together on half a turn.
             steps = coverage(geometry.angles, math.pi).steps

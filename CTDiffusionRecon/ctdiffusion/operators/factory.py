@@ -22,6 +22,8 @@ from .torch_radon import TorchRadonOperator
 
 STACK_BACKENDS = ("csr", "torch", "matrixfree", "torch-radon")
 CONE_BACKENDS = ("cone", "torch", "diffct", "torch-radon")
+# Bytes of a stored matrix and its transpose on the CPU, unless told otherwise.
+CPU_LIMIT = 1_000_000_000
 
 
 def make_operator(
@@ -29,7 +31,7 @@ def make_operator(
     grid: Grid,
     device: torch.device | str = "cpu",
     backend: str = "auto",
-    memory_limit: int = 1_000_000_000,
+    memory_limit: int | None = None,
 ) -> LinearOperator:
     """The projector of `geometry` on `grid`.
 
@@ -38,8 +40,8 @@ def make_operator(
         grid: the voxel grid.
         device: where the projector computes; input on another device is brought there and the result back.
         backend: "auto", or one of csr, torch, matrixfree (parallel and fan), cone, torch, diffct (cone), torch-radon.
-        memory_limit: bytes that a stored matrix and its transpose may take on the CPU; above it the coefficients are
-            computed on the fly.
+        memory_limit: bytes that a stored matrix and its transpose may take; above it the coefficients are computed on
+            the fly, on the CPU. None: a gigabyte on the CPU, no limit on a GPU.
 
     Raises:
         ValueError: a back end that does not exist, does not fit the geometry or is not installed; a geometry whose
@@ -59,13 +61,15 @@ def make_operator(
 
 
 def _stack_operator(
-    geometry: ParallelBeam | FanBeam, grid: Grid, device: torch.device, backend: str, memory_limit: int
+    geometry: ParallelBeam | FanBeam, grid: Grid, device: torch.device, backend: str, memory_limit: int | None
 ) -> LinearOperator:
     if backend == "auto":
         backend = "torch" if device.type == "cuda" or not has_numba() else "csr"
         if has_numba():
+            if memory_limit is None and backend == "csr":
+                memory_limit = CPU_LIMIT
             size = entries(rays_of(geometry), grid)
-            if size >= MOST_ENTRIES or (backend == "csr" and size * BYTES_PER_ENTRY > memory_limit):
+            if size >= MOST_ENTRIES or (memory_limit is not None and size * BYTES_PER_ENTRY > memory_limit):
                 backend = "matrixfree"
     if backend in ("csr", "matrixfree"):
         _require_numba(backend)

@@ -72,7 +72,8 @@ def joseph_matrices(
         kernels.fill(stacked(rays), frame_of(grid), rows, columns, indptr, indices, values)
         matrix = sparse.csr_matrix((values.astype(dtype), indices, indptr.astype(np.int32)), shape=shape)
     else:
-        ray, pixel, weight = (np.concatenate(parts) for parts in zip(*_blocks(rays, grid), strict=True))
+        none = (np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0))
+        ray, pixel, weight = (np.concatenate(parts) for parts in zip(none, *_blocks(rays, grid), strict=True))
         _check_size(ray.size)
         matrix = sparse.csr_matrix((weight.astype(dtype), (ray, pixel)), shape=shape)
     matrix.sort_indices()

@@ -23,6 +23,7 @@ from .backbones.diffusers_unet import DiffusersUNet
 from .backbones.ncsnpp import NCSNpp
 from .cold_unet import ColdUNet
 from .folders import pack_folders
+from .infocheck import wrong_field
 from .parametrisation import build_denoiser
 from .prior import Prior, PriorInfo
 from .unet import TripletUNet
@@ -105,7 +106,10 @@ def read_info(folder: Path) -> PriorInfo:
         raise ValueError(f"prior: {path}: unknown field {unknown[0]!r}")
     if missing := sorted(known - set(values) - OPTIONAL):
         raise ValueError(f"prior: {path}: missing field {missing[0]!r}")
-    return PriorInfo(**{name: _field(path, name, hints[name], value) for name, value in values.items()})
+    info = PriorInfo(**{name: _field(path, name, hints[name], value) for name, value in values.items()})
+    if wrong := wrong_field(info):
+        raise ValueError(f"prior: {path}: {wrong} has the wrong type or value")
+    return info
 
 
 def load_pack(folder: Path, device: torch.device | str = "cpu") -> Prior:

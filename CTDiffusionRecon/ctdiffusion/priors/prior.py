@@ -76,6 +76,21 @@ class PriorInfo:
         return HUWindow(*self.window)
 
 
+def pixel_warnings(info: PriorInfo, row: float, column: float) -> list[str]:
+    """Warnings about a prior on pixels, of a height and width in mm, that it was not trained for."""
+    found = []
+    if max(row, column) > _SQUARE * min(row, column):
+        found.append(f"prior {info.name} knows square pixels, these are {row:.3g} x {column:.3g} mm")
+    low, high = info.spacing_range
+    spacing = math.sqrt(row * column)
+    if not 0.98 * low <= spacing <= 1.02 * high:
+        found.append(
+            f"prior {info.name} was trained on pixels of {low:g} to {high:g} mm, these are {spacing:.3g} mm: "
+            "it works outside of what it has learnt"
+        )
+    return found
+
+
 class Prior:
     """A Gaussian denoiser of slices with its metadata."""
 
@@ -90,18 +105,7 @@ class Prior:
 
     def gate(self, row: float, column: float) -> list[str]:
         """Warnings about using this prior on pixels, of a height and width in mm, it was not trained for."""
-        found = []
-        if max(row, column) > _SQUARE * min(row, column):
-            found.append(f"prior {self.info.name} knows square pixels, these are {row:.3g} x {column:.3g} mm")
-        low, high = self.info.spacing_range
-        spacing = math.sqrt(row * column)
-        if low * 0.98 <= spacing <= high * 1.02:
-            return found
-        return [
-            *found,
-            f"prior {self.info.name} was trained on pixels of {low:g} to {high:g} mm, "
-            f"these are {spacing:.3g} mm: it works outside of what it has learnt"
-        ]
+        return pixel_warnings(self.info, row, column)
 
     def expected_error(self, sigma: float) -> float:
         """Root-mean-square error of D(x, sigma) measured on held-out data, interpolated in log sigma.

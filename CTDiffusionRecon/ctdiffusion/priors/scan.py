@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 
 from ..geometry import FULL_TURN, ConeBeam, FanBeam, Geometry, Grid, ParallelBeam
-from .prior import PriorInfo
+from .prior import PriorInfo, pixel_warnings
 
 # Largest departure from equal spacing, in parts of the spacing.
 UNEQUAL = 1e-2
@@ -75,12 +75,8 @@ def check_scan(info: PriorInfo, geometry: Geometry, grid: Grid) -> tuple[int, li
     differences += refused
     if differences or turn is None:
         raise ValueError(f"prior: {info.name} was trained for another scan: {'; '.join(differences)}")
-    low, high = info.spacing_range
-    if not 0.98 * low <= pitch <= 1.02 * high:
-        warnings.append(
-            f"prior {info.name} was trained on pixels of {low:g} to {high:g} mm, these are {pitch:.3g} mm: "
-            "it works outside of what it has learnt"
-        )
+    seen = (pitch, pitch) if info.domain == "sinogram" else grid.spacing[1:]
+    warnings += pixel_warnings(info, *seen)
     return turn, warnings
 
 
