@@ -105,7 +105,7 @@ def parse_description(values: Any, path: Path) -> Description:
         data=top.text("data"),
         axes=_axes(top.texts("axes"), path.name),
         values=top.choice("values", VALUES),
-        scale=float(top.number("scale", 1.0, positive=True)),
+        scale=float(top.number("scale", 1.0)),
         flat=top.text_or_number("flat"),
         dark=top.text_or_number("dark"),
         saturation=top.number("saturation", None, positive=True),
@@ -118,6 +118,8 @@ def parse_description(values: Any, path: Path) -> Description:
         mu_water=top.number("mu_water_per_mm", None, positive=True),
     )
     top.finish()
+    if description.scale == 0.0:
+        raise ValueError(f"{path.name}.scale: must not be 0, which leaves nothing of the data")
     _check_detector(description, path.name)
     return description
 
