@@ -175,9 +175,14 @@ class Session:
 
     def unload_modules(self) -> None:
         """As at the end of Slicer: exit and clean up every scripted module."""
+        from PySide6 import QtCore
+
         from slicer_standin import modulehost
 
         modulehost.unload_all()
+        # Without a running event loop Qt keeps what is to be deleted later, and every panel of a session would go on
+        # listening to the scene.
+        QtCore.QCoreApplication.sendPostedEvents(None, QtCore.QEvent.Type.DeferredDelete)
 
     def fresh(self) -> None:
         """An empty scene with the default layout."""
