@@ -13,7 +13,6 @@ import SimpleITK
 import torch
 from ctdiffusion.geometry import ConeBeam, FanBeam, ParallelBeam
 from ctdiffusion.measured import read_projections
-from ctdiffusion.measured.adapters import adapted
 from dicom_files import write_slice
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -385,18 +384,3 @@ def test_other_files_say_what_they_need(tmp_path):
 def test_dicom_projections_stop_with_the_tags_they_need(tmp_path):
     write_slice(tmp_path / "a.dcm", np.zeros((4, 4), np.int16), (0.0, 0.0, 0.0), sop_class="1.2.840.10008.5.1.4.1.1.66")
     refuse(tmp_path / "a.dcm", r"DICOM-CT-PD.*\(7031,1003\).*missing here:.*\(7033,100E\) flying focal spot")
-
-
-@pytest.mark.parametrize(
-    ("given", "column"), [(296, 296.0), ("630 (array centre)", 630.0), ("1e2", 100.0), ("-3.5", -3.5), (None, None)]
-)
-def test_the_centre_of_a_synchrotron_scan_is_read_as_it_stands(tmp_path, given, column):
-    values = {"name": "scan", "file": "scan.h5", "rotation_center_pixel": given}
-    assert adapted(values, tmp_path / "scan.json")["geometry"]["rotation_centre_column"] == column
-
-
-@pytest.mark.parametrize("given", ["about 512", "", "512px", True])
-def test_a_centre_that_is_no_number_is_refused(tmp_path, given):
-    values = {"name": "scan", "file": "scan.h5", "rotation_center_pixel": given}
-    with pytest.raises(ValueError, match=r"scan\.json\.rotation_center_pixel: must begin with a number"):
-        adapted(values, tmp_path / "scan.json")

@@ -24,19 +24,19 @@ def use(folder: Path, **behaviour: Any) -> None:
     settings.setValue(settings.JOBS_FOLDER, str(folder / "jobs"))
 
 
-def rest(session: Any, panel: Any) -> None:
-    """Wait until the panel has nothing to follow."""
+def started_from_the_console(session: Any, panel: Any, folder: Path, seconds: float) -> Any:
+    """A job of so many seconds, started once the panel has nothing to follow."""
+    use(folder, seconds=seconds)
+    volume = driving.slab(step=4)
+    driving.choose(panel, volume)
     panel.outputPanel.stop()
     assert session.process_until(lambda: not panel.timer.isActive(), 5)
+    return panel.logic.start(volume, **FBP)
 
 
 @needs_shell
 def test_the_panel_follows_a_job_that_it_did_not_start(fresh: Any, panel: Any, tmp_path: Path) -> None:
-    use(tmp_path, seconds=2)
-    volume = driving.slab(step=4)
-    driving.choose(panel, volume)
-    rest(fresh, panel)
-    job = panel.logic.start(volume, **FBP)
+    job = started_from_the_console(fresh, panel, tmp_path, seconds=2)
     assert fresh.process_until(lambda: panel.ui.applyButton.text == "Cancel", 5)
     assert not panel.ui.progressBar.isHidden()
     panel.ui.viewsSpinBox.value = 33
@@ -47,11 +47,7 @@ def test_the_panel_follows_a_job_that_it_did_not_start(fresh: Any, panel: Any, t
 
 @needs_shell
 def test_a_click_does_what_the_button_said(fresh: Any, panel: Any, tmp_path: Path) -> None:
-    use(tmp_path, seconds=1)
-    volume = driving.slab(step=4)
-    driving.choose(panel, volume)
-    rest(fresh, panel)
-    started = panel.logic.start(volume, **FBP)
+    started = started_from_the_console(fresh, panel, tmp_path, seconds=1)
     assert panel.ui.applyButton.text == "Apply"
     panel.ui.applyButton.click()
     waiting = panel.logic.queue.jobs[-1]
