@@ -214,7 +214,7 @@ def call(command: list[str], **variables: str) -> int:
 
 def demo(environment: Environment, arguments: list[str]) -> int:
     """Reconstruct the sample into ./demo or the folder that is named."""
-    return call([str(environment.python), "-m", "ctdiffusion.demo", *arguments])
+    return call([str(environment.python), "-m", "ctdiffusion.studies.demo", *arguments])
 
 
 def test(environment: Environment, arguments: list[str]) -> int:

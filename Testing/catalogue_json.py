@@ -17,7 +17,7 @@ FILE = MODULE / "Resources" / "Catalogue" / "methods.json"
 
 def from_engine() -> dict[str, Any]:
     """What the engine offers now."""
-    from ctdiffusion.catalogue import catalogue
+    from ctdiffusion.commands.catalogue import catalogue
 
     # Through JSON, so that both sides have lists where the engine has tuples.
     return json.loads(json.dumps(catalogue(), allow_nan=False))

@@ -106,8 +106,8 @@ def test_the_installed_tree_works_alone(tmp_path: Path) -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "import ctdiffusion\n"
-        "from ctdiffusion.demo import sample_path\n"
-        "from ctdiffusion.priors.pack import find_packs\n"
+        "from ctdiffusion.studies.demo import sample_path\n"
+        "from ctdiffusion.priors.packs.pack import find_packs\n"
         "print(ctdiffusion.__file__, sample_path(), *find_packs().values(), sep='\\n')\n"
     )
     command = [sys.executable, "-I", "-c", code, str(modules)]

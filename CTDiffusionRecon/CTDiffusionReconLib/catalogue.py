@@ -12,8 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ctdiffusion.priors.folders import pack_folders
-from ctdiffusion.strictjson import read_object
+from ctdiffusion.core.strictjson import read_object
+from ctdiffusion.priors.packs.folders import pack_folders
 
 from .engine import Engine, package_folder
 

@@ -38,7 +38,7 @@ class Engine:
     def worker(self, folder: Path, resume: bool = False) -> list[str]:
         """Command line that runs a job folder and stops when its standard input closes."""
         more = ["--resume"] if resume else []
-        return [self.python, "-m", "ctdiffusion.worker", str(folder), "--watch-stdin", *more]
+        return [self.python, "-m", "ctdiffusion.jobs.worker", str(folder), "--watch-stdin", *more]
 
     def script(self, code: str) -> list[str]:
         """Command line that runs a few lines of Python in the engine's interpreter."""

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ctdiffusion.estimate import Estimate, estimate, read_speed
-from ctdiffusion.geometry import Geometry, Grid, geometry_from_dict
-from ctdiffusion.presets import default_geometry
+from ctdiffusion.jobs.estimate import Estimate, estimate, read_speed
+from ctdiffusion.scan.beams import Geometry, Grid, geometry_from_dict
+from ctdiffusion.scan.machines import default_geometry
 
 from .catalogue import defaults, method_named
 from .engine import Engine

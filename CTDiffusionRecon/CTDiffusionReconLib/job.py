@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ctdiffusion.jobfolder import JobFolder
-from ctdiffusion.strictjson import read_object
+from ctdiffusion.core.strictjson import read_object
+from ctdiffusion.jobs.folder import JobFolder
 
 from .eventreader import Event
 from .progress import overall

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from ctdiffusion.jobfolder import JobFolder, JobStatus
-from ctdiffusion.joblock import is_locked
+from ctdiffusion.jobs.folder import JobFolder, JobStatus
+from ctdiffusion.jobs.lock import is_locked
 
 from .engine import Engine
 from .eventreader import EventReader

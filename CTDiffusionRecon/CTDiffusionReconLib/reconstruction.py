@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import slicer
-from ctdiffusion import atomic
-from ctdiffusion.jobfolder import JobFolder, to_json
+from ctdiffusion.core import atomic
+from ctdiffusion.jobs.folder import JobFolder, to_json
 
 from .catalogue import find_priors, shipped_catalogue
 from .dependencies import Dependencies, InstallReport, dependencies_of, dependencies_query, own_dependencies

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ctdiffusion.strictjson import check_plain
-from ctdiffusion.viewsets import checked_angles, equispaced, limited_angle
+from ctdiffusion.core.strictjson import check_plain
+from ctdiffusion.scan.viewsets import checked_angles, equispaced, limited_angle
 
 SCHEMA = 1
 GEOMETRIES = ("parallel", "fan", "fan-curved", "cone")

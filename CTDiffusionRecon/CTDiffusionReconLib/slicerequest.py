@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ctdiffusion.strictjson import check_plain
+from ctdiffusion.core.strictjson import check_plain
 
 from .request import DEVICES
 

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from .estimate import held_bytes
-from .geometry import Geometry, Grid
+from .acquisition.simulate import SimulationSettings, simulate
+from .core.monitor import Monitor
+from .core.noise import NoiseSource
 from .images.memory import check_memory
+from .images.volume import Volume
+from .jobs.estimate import held_bytes
 from .methods.registry import Method, Problem
-from .monitor import Monitor
-from .noise import NoiseSource
 from .operators.base import LinearOperator
 from .operators.factory import make_operator
 from .priors.kinds import check_kind
-from .projections import Projections
 from .quality.metrics import compare
 from .quality.misfit import misfit
-from .simulate import SimulationSettings, simulate
-from .volume import Volume
+from .scan.beams import Geometry, Grid
+from .scan.projections import Projections
 
 if TYPE_CHECKING:
     from .priors.kinds import AnyPrior

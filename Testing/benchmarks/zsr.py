@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ctdiffusion.monitor import Monitor
-from ctdiffusion.parameters import describe, from_mapping
-from ctdiffusion.priors.pack import load_pack, locate_pack
+from ctdiffusion.core.monitor import Monitor
+from ctdiffusion.core.parameters import describe, from_mapping
+from ctdiffusion.images.volume import Volume, read_intensities, write_volume
+from ctdiffusion.priors.packs.pack import load_pack, locate_pack
 from ctdiffusion.superresolution.registry import slice_method_named
 from ctdiffusion.superresolution.run import DEFAULT_PRIORS, superresolve, thick_input
 from ctdiffusion.superresolution.spec import SuperResolutionSpec
-from ctdiffusion.volume import Volume, read_intensities, write_volume
 
 SHOWN = ("psnr", "psnr_coronal", "psnr_sagittal", "ssim_axial", "ssim_coronal", "ssim_sagittal")
 HEAD = ("factor", "method", "seed", "PSNR dB", "coronal", "sagittal", "SSIM ax.", "cor.", "sag.", "RMSE")

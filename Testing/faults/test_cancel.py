@@ -32,7 +32,7 @@ def _ends_cancelled(child, job, since):
 def test_as_soon_as_it_runs(tmp_path, way):
     """While torch is being imported."""
     job = make_job(tmp_path / "job")
-    with process("-m", "ctdiffusion.worker", job.path) as child:
+    with process("-m", "ctdiffusion.jobs.worker", job.path) as child:
         wait_for(lambda: status_on_disk(job)["state"] == "running", child)
         since = time.monotonic()
         if way == "file":
@@ -45,7 +45,7 @@ def test_as_soon_as_it_runs(tmp_path, way):
 def test_in_the_first_100_ms(tmp_path):
     """Python itself is still starting; whatever happens, nothing is written and nothing is left."""
     job = make_job(tmp_path / "job")
-    with process("-m", "ctdiffusion.worker", job.path) as child:
+    with process("-m", "ctdiffusion.jobs.worker", job.path) as child:
         time.sleep(0.1)
         child.send_signal(signal.SIGINT)
         since = time.monotonic()
@@ -116,12 +116,12 @@ def test_ctrl_c_on_the_command_line_leaves_nothing_half_written(tmp_path, out):
 
 def test_after_the_end(tmp_path):
     job = make_job(tmp_path / "job")
-    with process("-m", "ctdiffusion.worker", job.path) as child:
+    with process("-m", "ctdiffusion.jobs.worker", job.path) as child:
         assert child.wait(timeout=60) == 0
         before = job.status.read_bytes()
         with pytest.raises(ProcessLookupError):
             os.kill(child.pid, signal.SIGINT)
     job.cancel.touch()
-    with process("-m", "ctdiffusion.worker", job.path, "--resume") as child:
+    with process("-m", "ctdiffusion.jobs.worker", job.path, "--resume") as child:
         assert child.wait(timeout=60) == 0
     assert job.status.read_bytes() == before

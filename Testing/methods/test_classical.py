@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 import torch
-from ctdiffusion.geometry import ConeBeam, Geometry, Grid, ParallelBeam, equispaced
+from ctdiffusion.core.monitor import Cancelled, Monitor
+from ctdiffusion.core.noise import NoiseSource
+from ctdiffusion.core.parameters import from_mapping
 from ctdiffusion.methods.registry import Problem, method_named
 from ctdiffusion.methods.tv import STRENGTH, STRENGTH_VIEWS, assumed_weights, typical
-from ctdiffusion.monitor import Cancelled, Monitor
-from ctdiffusion.noise import NoiseSource
 from ctdiffusion.operators.factory import make_operator
-from ctdiffusion.parameters import from_mapping
-from ctdiffusion.presets import default_geometry
-from ctdiffusion.projections import Projections
 from ctdiffusion.quality.misfit import misfit
+from ctdiffusion.scan.beams import ConeBeam, Geometry, Grid, ParallelBeam, equispaced
+from ctdiffusion.scan.machines import default_geometry
+from ctdiffusion.scan.projections import Projections
 from torch import Tensor
 
 METHODS = ("sirt", "cgls", "tv")

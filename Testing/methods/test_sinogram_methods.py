@@ -8,19 +8,19 @@ from dataclasses import replace
 
 import pytest
 import torch
-from ctdiffusion.geometry import FanBeam, Grid, equispaced, limited_angle
-from ctdiffusion.measured import read_projections
+from ctdiffusion.acquisition.measured import read_projections
+from ctdiffusion.core.monitor import Monitor
+from ctdiffusion.core.noise import NoiseSource
+from ctdiffusion.core.parameters import from_mapping
+from ctdiffusion.methods.families.sinograms import Turn, fill_in, subset
 from ctdiffusion.methods.registry import Problem, method_named
-from ctdiffusion.methods.sinogram_sampling import Turn, fill_in, subset
-from ctdiffusion.monitor import Monitor
-from ctdiffusion.noise import NoiseSource
 from ctdiffusion.operators.factory import make_operator
-from ctdiffusion.parameters import from_mapping
-from ctdiffusion.presets import default_geometry, reference_fan
 from ctdiffusion.priors.denoiser import Denoiser
 from ctdiffusion.priors.prior import Prior
 from ctdiffusion.priors.scan import check_scan
-from ctdiffusion.projections import Projections
+from ctdiffusion.scan.beams import FanBeam, Grid, equispaced, limited_angle
+from ctdiffusion.scan.machines import default_geometry, reference_fan
+from ctdiffusion.scan.projections import Projections
 from priors.small_pack import INFO
 from shared_data import shared
 from torch import Tensor

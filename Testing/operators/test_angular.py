@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from ctdiffusion.geometry import FanBeam, ParallelBeam, equispaced, limited_angle
 from ctdiffusion.operators.angular import Aperture, coverage, missing_directions, ray_weights, share
+from ctdiffusion.scan.beams import FanBeam, ParallelBeam, equispaced, limited_angle
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from ctdiffusion.joblock import is_locked
+from ctdiffusion.jobs.lock import is_locked
 from CTDiffusionReconLib.catalogue import find_priors
 from CTDiffusionReconLib.engine import find_engine
 from CTDiffusionReconLib.jobs import JobQueue, ReconstructionJob

@@ -10,9 +10,9 @@ from dataclasses import replace
 
 import catalogue_json
 import pytest
-from ctdiffusion.catalogue import catalogue
+from ctdiffusion.commands.catalogue import catalogue
+from ctdiffusion.core.parameters import from_mapping
 from ctdiffusion.methods.registry import methods
-from ctdiffusion.parameters import from_mapping
 from CTDiffusionReconLib.catalogue import (
     check_values,
     checked,

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 import pytest
+from ctdiffusion.images.volume import Volume
 from ctdiffusion.quality.metrics import compare, field_of_view, ssim_map
-from ctdiffusion.volume import Volume
 from CTDiffusionReconLib.regionmetrics import region_metrics
 from nodes import matrix, volume_node
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from ctdiffusion.job import JobSpec
+from ctdiffusion.jobs.spec import JobSpec
 from CTDiffusionReconLib.request import ReconstructionRequest, input_kind_of
 from fake_engine import PACKAGE
 

@@ -87,8 +87,8 @@ def test_a_field_too_small_is_told_before_apply(panel: Any) -> None:
 
 
 def test_the_note_of_a_fitted_scan_is_the_engines(panel: Any) -> None:
-    from ctdiffusion.geometry import Grid
-    from ctdiffusion.presets import default_geometry
+    from ctdiffusion.scan.beams import Grid
+    from ctdiffusion.scan.machines import default_geometry
     from CTDiffusionReconLib.parameternode import Beam
 
     parameters, note = panel._parameterNode, panel.ui.scanNoteLabel

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ctdiffusion.job import JobSpec
+from ctdiffusion.jobs.spec import JobSpec
 from CTDiffusionReconLib.methodtext import decimals_for, explanation_html, label_of, step_for, tooltip_of
 from CTDiffusionReconLib.panelrequest import angle_list, method_parameters, request_of
 

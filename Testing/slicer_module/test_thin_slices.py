@@ -117,8 +117,8 @@ def test_it_tells_what_becomes_of_the_slices(panel: Any) -> None:
 @pytest.mark.parametrize("spacing", [(1, 1, 3), (0.78, 0.78, 6.5), (0.5, 2.0, 2.5), (1, 1, 3.5), (1, 1, 1), (1, 1, 99)])
 def test_the_automatic_factor_is_that_of_the_engine(slicer_session: Any, spacing: tuple[float, float, float]) -> None:
     import numpy as np
+    from ctdiffusion.images.volume import Volume
     from ctdiffusion.superresolution.thin import automatic_factor
-    from ctdiffusion.volume import Volume
     from CTDiffusionReconLib.thinslicespanel import automaticFactor
 
     volume = Volume(np.zeros((2, 2, 2), np.float32), spacing, (0, 0, 0), (1, 0, 0, 0, 1, 0, 0, 0, 1))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from ctdiffusion.core.parameters import from_mapping
 from ctdiffusion.operators.slice_average import Profile, SliceAverage
-from ctdiffusion.parameters import from_mapping
 from ctdiffusion.solvers.gradient import gradient
 from ctdiffusion.superresolution.interpolation import consistent_spline, interpolation_matrix
 from ctdiffusion.superresolution.registry import ThickStack, slice_method_named, slice_methods

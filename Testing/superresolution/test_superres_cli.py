@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from ctdiffusion import cli
+from ctdiffusion.commands import main as cli
 from ctdiffusion.commands import superres
-from ctdiffusion.jobfolder import JobFolder
-from ctdiffusion.parameters import describe
+from ctdiffusion.core.parameters import describe
+from ctdiffusion.images.volume import Volume, write_volume
+from ctdiffusion.jobs.folder import JobFolder
 from ctdiffusion.superresolution.registry import slice_methods
-from ctdiffusion.volume import Volume, write_volume
 from superresolution.stacks import head
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from ctdiffusion.job import JobSpec
+from ctdiffusion.jobs.spec import JobSpec
 from ctdiffusion.superresolution.spec import SuperResolutionSpec
 
 GOOD = {"schema": 1, "task": "superresolution", "input": "head.nii.gz"}

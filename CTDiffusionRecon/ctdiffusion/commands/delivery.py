@@ -9,8 +9,8 @@ from pathlib import Path
 
 from ..images.header import META_SUFFIXES, NIFTI_SUFFIXES, NRRD_SUFFIXES, data_file, image_suffix
 from ..images.itk import toolkit
-from ..jobfolder import JobFolder, Specification
-from ..volume import WRITABLE
+from ..images.volume import WRITABLE
+from ..jobs.folder import JobFolder, Specification
 from .running import run_here
 
 # Endings by which somebody means a file, not a folder.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from .. import devices
+from ..core import devices
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

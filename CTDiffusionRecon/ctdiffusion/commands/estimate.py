@@ -7,18 +7,18 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from .. import devices
-from ..calibration import calibrate
-from ..catalogue import method_facts
-from ..estimate import Estimate, Speed, estimate, read_speed, speed_values
-from ..geometry import Geometry, Grid
-from ..job import DEVICES, JobSpec
+from ..core import devices
+from ..core.strictjson import read_object
+from ..images.volume import read_volume
+from ..jobs.calibration import calibrate
+from ..jobs.estimate import Estimate, Speed, estimate, read_speed, speed_values
+from ..jobs.spec import DEVICES, JobSpec
 from ..methods.registry import DEFAULT_PRIOR, method_named
-from ..presets import default_geometry
-from ..priors.pack import find_packs
-from ..strictjson import read_object
+from ..priors.packs.pack import find_packs
+from ..scan.beams import Geometry, Grid
+from ..scan.machines import default_geometry
 from ..superresolution.spec import TASK as SUPER_RESOLUTION
-from ..volume import read_volume
+from .catalogue import method_facts
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +69,7 @@ def _estimate(spec: JobSpec, folder: Path, speed: Speed, prior: str | None) -> E
 def _scan(spec: JobSpec, folder: Path) -> tuple[Geometry, Grid]:
     path = spec.input_path(folder)
     if spec.input_kind == "projections":
-        from ..measured import read_projections
+        from ..acquisition.measured import read_projections
 
         found = read_projections(path)
         geometry: Geometry = found.projections.geometry

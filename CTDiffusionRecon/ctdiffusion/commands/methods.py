@@ -6,10 +6,10 @@ import argparse
 import json
 import textwrap
 
-from ..catalogue import catalogue, method_facts
+from ..core.parameters import ParameterInfo, describe
 from ..methods.registry import Method, method_named, methods
-from ..parameters import ParameterInfo, describe
 from ..priors.kinds import WORDS
+from .catalogue import catalogue, method_facts
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

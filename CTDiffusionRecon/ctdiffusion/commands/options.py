@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ..core.parameters import ParameterInfo, describe
 from ..methods.registry import Method
-from ..parameters import ParameterInfo, describe
 from ..superresolution.registry import SliceMethod
 from .methods import facts, option_name
 

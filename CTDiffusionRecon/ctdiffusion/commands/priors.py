@@ -8,14 +8,14 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from ..priors.importing.convert import ImportOptions, import_prior
-from ..priors.importing.converted import NotThisNetwork
-from ..priors.importing.layouts import LAYOUTS
-from ..priors.importing.presets import PRESETS
-from ..priors.joining import join_packs
-from ..priors.pack import find_packs, locate_pack, read_info
-from ..priors.removal import remove_pack
-from ..priors.trial import Trial, try_out
+from ..priors.packs.importing.convert import ImportOptions, import_prior
+from ..priors.packs.importing.converted import NotThisNetwork
+from ..priors.packs.importing.layouts import LAYOUTS
+from ..priors.packs.importing.presets import PRESETS
+from ..priors.packs.joining import join_packs
+from ..priors.packs.pack import find_packs, locate_pack, read_info
+from ..priors.packs.removal import remove_pack
+from ..priors.packs.trial import Trial, try_out
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

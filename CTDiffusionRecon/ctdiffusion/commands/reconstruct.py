@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ..job import DEVICES, PRESETS, JobSpec
-from ..measured.arrays import HDF5_SUFFIXES
+from ..acquisition.measured.arrays import HDF5_SUFFIXES
+from ..acquisition.simulate import SimulationSettings
+from ..core.parameters import describe
+from ..core.strictjson import read_object
+from ..jobs.spec import DEVICES, PRESETS, JobSpec
 from ..methods.registry import method_named, methods
-from ..parameters import describe
-from ..simulate import SimulationSettings
-from ..strictjson import read_object
 from .delivery import deliver
 from .options import absolute_input, add_method, add_parameter, given, named_method, pack_for, parameters_of
 

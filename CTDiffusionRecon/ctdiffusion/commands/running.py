@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from ..jobfolder import JobFolder, JobStatus
-from ..stopping import StopRequest, watching
-from ..worker import print_json, run_job
+from ..jobs.folder import JobFolder, JobStatus
+from ..jobs.stopping import StopRequest, watching
+from ..jobs.worker import print_json, run_job
 from .progress import Progress
 
 

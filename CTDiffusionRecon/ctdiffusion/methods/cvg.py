@@ -17,12 +17,12 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ..core.parameters import parameter
 from ..operators.base import LinearOperator
-from ..parameters import parameter
 from ..samplers.cold import dual_phase, sequential
-from .agreement import AgreementParameters, agreed
+from .families.agreement import AgreementParameters, agreed
+from .families.restoring import Restoration
 from .registry import Method, Problem, register
-from .restoring import Restoration
 
 # A level needs so many times the views of the one before it to be worth a step.
 LEAST_RATIO = 1.05

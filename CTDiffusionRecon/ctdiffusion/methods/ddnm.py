@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..parameters import parameter
+from ..core.parameters import parameter
 from ..priors.prior import Prior
 from ..samplers.nullspace import NullSpaceConsistency
-from .image_sampling import AS_IN_ISCS, AS_PUBLISHED, THOROUGH, Agreement, SamplingParameters, reconstruct
+from .families.images import AS_IN_ISCS, AS_PUBLISHED, THOROUGH, Agreement, SamplingParameters, reconstruct
 from .registry import Method, Problem, register
 
 

@@ -11,14 +11,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .image_sampling import (
-    AS_IN_ISCS,
-    AS_PUBLISHED,
-    THOROUGH,
-    GradientParameters,
-    conjugate_gradients,
-    reconstruct,
-)
+from .families.images import AS_IN_ISCS, AS_PUBLISHED, THOROUGH, GradientParameters, conjugate_gradients, reconstruct
 from .registry import Method, Problem, register
 
 

@@ -11,15 +11,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..parameters import parameter
-from .image_sampling import (
-    AS_IN_ISCS,
-    AS_PUBLISHED,
-    THOROUGH,
-    GradientParameters,
-    conjugate_gradients,
-    reconstruct,
-)
+from ..core.parameters import parameter
+from .families.images import AS_IN_ISCS, AS_PUBLISHED, THOROUGH, GradientParameters, conjugate_gradients, reconstruct
 from .registry import Method, Problem, register
 
 

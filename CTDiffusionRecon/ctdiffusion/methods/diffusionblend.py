@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ..samplers.slice_policy import neighbourhood
-from .image_sampling import AS_PUBLISHED, THOROUGH, GradientParameters, conjugate_gradients, reconstruct
+from .families.images import AS_PUBLISHED, THOROUGH, GradientParameters, conjugate_gradients, reconstruct
 from .registry import Method, Problem, register
 
 

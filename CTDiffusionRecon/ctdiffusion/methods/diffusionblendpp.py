@@ -14,9 +14,9 @@ from functools import partial
 
 from torch import Tensor
 
-from ..parameters import parameter
+from ..core.parameters import parameter
 from ..samplers.slice_policy import blended_triplets
-from .image_sampling import AS_PUBLISHED, GradientParameters, conjugate_gradients, reconstruct
+from .families.images import AS_PUBLISHED, GradientParameters, conjugate_gradients, reconstruct
 from .registry import Method, Problem, register
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .agreement import AgreementParameters, agreed
+from .families.agreement import AgreementParameters, agreed
+from .families.restoring import Restoration
 from .registry import Method, Problem, register
-from .restoring import Restoration
 
 
 def run(problem: Problem, parameters: AgreementParameters) -> Tensor:

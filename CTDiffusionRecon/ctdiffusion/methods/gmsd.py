@@ -9,8 +9,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from ..samplers.sinogram import Stage
+from .families.sinograms import PUBLISHED, SinogramParameters, every_row, reconstruct
 from .registry import Method, Problem, register
-from .sinogram_sampling import PUBLISHED, SinogramParameters, every_row, reconstruct
 
 
 def stages(views: int, stride: int, wanted: int) -> list[Stage]:

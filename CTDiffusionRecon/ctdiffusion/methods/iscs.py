@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..parameters import parameter
+from ..core.parameters import parameter
 from ..samplers.noise_policy import POLICIES
-from .image_sampling import AS_IN_ISCS, THOROUGH, GradientParameters, conjugate_gradients, reconstruct
+from .families.images import AS_IN_ISCS, THOROUGH, GradientParameters, conjugate_gradients, reconstruct
 from .registry import Method, Problem, register
 
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from ..geometry import Grid
-from ..monitor import Monitor
-from ..noise import NoiseSource
+from ..core.monitor import Monitor
+from ..core.noise import NoiseSource
 from ..operators.base import LinearOperator
-from ..projections import Projections
+from ..scan.beams import Grid
+from ..scan.projections import Projections
 
 if TYPE_CHECKING:
     from ..priors.kinds import AnyPrior
@@ -53,7 +53,7 @@ class Method:
         title: what a user reads.
         summary: one sentence.
         source: the paper or text book it follows, with DOI or arXiv number.
-        parameters: frozen dataclass of its parameters, declared with `ctdiffusion.parameters.parameter`.
+        parameters: frozen dataclass of its parameters, declared with `ctdiffusion.core.parameters.parameter`.
         run: (problem, parameters) -> attenuation volume `[slice, row, column]` in 1/mm.
         needs_prior: whether `problem.prior` must be there.
         prior_kind: of which kind it must be (see `priors.kinds`).

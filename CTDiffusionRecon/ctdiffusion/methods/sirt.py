@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..parameters import parameter
+from ..core.parameters import parameter
 from ..solvers.sirt import sirt
-from .raydata import data_and_weights, empty_image
+from .families.raydata import data_and_weights, empty_image
+from .families.timed import TimedOperator
 from .registry import Method, Problem, register
-from .timed import TimedOperator
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..parameters import parameter
+from ..core.parameters import parameter
 from ..solvers.inner import inner, ratio
 from ..solvers.noise_level import noise_level
 from ..solvers.tv import total_variation
 from ..solvers.tv_objective import TVObjective
-from .raydata import data_and_weights
+from .families.raydata import data_and_weights
+from .families.timed import TimedOperator
 from .registry import Method, Problem, register
-from .timed import TimedOperator
 
 # All tuned on the validation volumes, docs/tv.md.
 # lambda, a number, is the strength over the typical attenuation, both in 1/mm (about 0.02 for a patient). The noise

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry import FULL_TURN, ConeBeam, FanBeam, Geometry, ParallelBeam
+from ..scan.beams import FULL_TURN, ConeBeam, FanBeam, Geometry, ParallelBeam
 
 Array = NDArray[np.float64]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from .pack import find_packs, load_pack, locate_pack, read_info
+from .packs.pack import find_packs, load_pack, locate_pack, read_info
 from .parametrisation import COLD
 from .prior import Prior, PriorInfo
 from .restorer import Restorer

@@ -9,7 +9,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..noise import NoiseSource
+from ..core.noise import NoiseSource
 
 POLICIES = ("independent", "inter-slice", "shared")
 

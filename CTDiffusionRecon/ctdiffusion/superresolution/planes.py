@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..noise import NoiseSource
+from ..core.noise import NoiseSource
 from ..priors.prior import Prior
 from ..samplers.noise_policy import noise_policy
 from ..samplers.slice_policy import Denoise, blended_triplets, neighbourhood, per_slice

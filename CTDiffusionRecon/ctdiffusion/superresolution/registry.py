@@ -10,11 +10,11 @@ from typing import Any
 
 from torch import Tensor
 
-from ..monitor import Monitor
-from ..noise import NoiseSource
+from ..core.monitor import Monitor
+from ..core.noise import NoiseSource
+from ..core.units import AttenuationScale
 from ..operators.slice_average import SliceAverage
 from ..priors.prior import Prior
-from ..units import AttenuationScale
 
 
 @dataclass(frozen=True)

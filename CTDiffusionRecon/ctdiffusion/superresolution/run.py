@@ -8,22 +8,23 @@ from typing import Any, cast
 
 import torch
 
-from .. import devices, provenance
-from ..events import EventLog
+from ..core import devices
+from ..core.monitor import Monitor
+from ..core.noise import NoiseSource
+from ..core.strictjson import read_object
 from ..images.memory import check_memory
-from ..jobfolder import JobFolder, JobStatus
-from ..jobmonitor import JobMonitor
-from ..jobrun import log_as_warnings, prior_facts, write_result
-from ..monitor import Monitor
-from ..noise import NoiseSource
+from ..images.volume import Volume, read_intensities
+from ..jobs import provenance
+from ..jobs.events import EventLog
+from ..jobs.folder import JobFolder, JobStatus
+from ..jobs.monitor import JobMonitor
+from ..jobs.run import log_as_warnings, prior_facts, write_result
+from ..jobs.stopping import StopRequest
 from ..operators.slice_average import Profile, SliceAverage
 from ..pipeline import ReconstructionError, Result
 from ..priors import kinds
 from ..priors.anatomy import body_part_warnings
 from ..priors.prior import Prior
-from ..stopping import StopRequest
-from ..strictjson import read_object
-from ..volume import Volume, read_intensities
 from .intensity import Intensities, check_prior, intensities, judge
 from .quality import against_thick, against_truth
 from .registry import SliceMethod, ThickStack, slice_method_named

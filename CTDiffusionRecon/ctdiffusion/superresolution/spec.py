@@ -10,9 +10,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from ..core.parameters import from_mapping
+from ..core.strictjson import check_plain, shorten
 from ..operators.slice_average import FACTORS, PROFILES
-from ..parameters import from_mapping
-from ..strictjson import check_plain, shorten
 from .registry import slice_method_named
 
 SCHEMA = 1

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..images.volume import Volume
 from ..operators.slice_average import FACTORS, SliceAverage
-from ..volume import Volume
 
 
 def automatic_factor(thick: Volume) -> tuple[int, tuple[str, ...]]:

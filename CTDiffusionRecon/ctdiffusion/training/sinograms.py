@@ -50,8 +50,8 @@ def write_sinograms(
     Raises:
         ValueError: no volume of `size` x `size` pixels.
     """
-    from ..simulate import SimulationSettings, simulate
-    from ..volume import Volume
+    from ..acquisition.simulate import SimulationSettings, simulate
+    from ..images.volume import Volume
 
     full = full_field(volumes, size)
     counts = _counts(full, slices)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ...parameters import parameter
+from ...core.parameters import parameter
 from ..interpolation import interpolate
 from ..registry import SliceMethod, ThickStack, register
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ...parameters import parameter
+from ...core.parameters import parameter
 from ...solvers.gradient import gradient, gradient_transpose
 from ..interpolation import interpolate
 from ..registry import SliceMethod, ThickStack, register

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ...parameters import parameter
+from ...core.parameters import parameter
 from ...samplers.loop import sample
 from ...samplers.noise_policy import POLICIES
 from ...samplers.schedule import geometric
