@@ -13,7 +13,7 @@ from ctdiffusion.priors.packs.importing.converted import Converted, Settings
 from ctdiffusion.priors.packs.importing.layouts import convert
 from ctdiffusion.priors.packs.importing.presets import PRESETS
 from ctdiffusion.priors.packs.pack import build_network
-from priors.importing.checkpoints import evaluate, random_network
+from priors.packs.importing.checkpoints import evaluate, random_network
 from shared_data import shared
 
 STAND_INS = ["msdiff.pth", "iscs.pth", "cvgdiff.pkl", "diffusionblend.pt", "dds.pt"]

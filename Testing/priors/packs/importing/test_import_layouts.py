@@ -9,7 +9,7 @@ import torch
 from ctdiffusion.priors.packs.importing.converted import NotThisNetwork, Settings
 from ctdiffusion.priors.packs.importing.layouts import convert
 from ctdiffusion.priors.packs.pack import build_network
-from priors.importing.checkpoints import evaluate, prefixed, random_network, score_sde
+from priors.packs.importing.checkpoints import evaluate, prefixed, random_network, score_sde
 
 NCSNPP: list[dict[str, Any]] = [
     {"width": 8, "multipliers": [1, 2], "blocks": 1, "attention_levels": [], "input_pyramid": "residual"},

@@ -19,7 +19,7 @@ from ctdiffusion.priors.packs.pack import load_pack
 from ctdiffusion.scan.beams import FanBeam, Grid, equispaced
 from ctdiffusion.scan.projections import Projections
 from methods.test_dds import small_problem
-from priors.importing.checkpoints import prefixed, random_network, save, score_sde
+from priors.packs.importing.checkpoints import prefixed, random_network, save, score_sde
 
 ADM = {"class": "ADMUNet", "width": 32, "multipliers": [1, 2], "blocks": 1, "attention_levels": [1]}
 DDPM = {"class": "DDPMUNet", "width": 32, "multipliers": [1, 2], "blocks": 1}

@@ -19,7 +19,7 @@ from ctdiffusion.priors.packs.importing import child, convert
 from ctdiffusion.priors.packs.importing.convert import ImportOptions, import_prior
 from ctdiffusion.priors.packs.pack import load_pack, read_info, sha256_of
 from ctdiffusion.priors.vp import noise_levels
-from priors.importing.checkpoints import prefixed, random_network, save, score_sde
+from priors.packs.importing.checkpoints import prefixed, random_network, save, score_sde
 from priors.small_pack import small_pack
 from shared_data import shared
 
