@@ -9,6 +9,8 @@ from typing import Any
 import torch
 
 from .. import pipeline
+from ..acquisition.measured.consistency import check_consistency
+from ..acquisition.measured.read import MeasuredProjections, read_projections
 from ..core.monitor import Monitor
 from ..images.volume import Volume, read_volume
 from ..pipeline import Measurement
@@ -44,7 +46,9 @@ def read(spec: JobSpec, folder: Path, monitor: JobMonitor) -> Given:
     with monitor.timed("io"):
         files = provenance.file_hashes(path) if path.exists() else {}
         if spec.input_kind == "projections":
-            measurement, content = _read_projections(spec, path)
+            found = read_projections(path)
+            content = provenance.sha256_array(found.projections.data.numpy())
+            measurement = measured_measurement(spec, found, path.name)
             if (geometry_file := path.with_suffix(".json")).is_file():
                 files |= provenance.file_hashes(geometry_file)
         else:
@@ -123,19 +127,22 @@ def simulated_measurement(
     return measurement
 
 
-def _read_projections(spec: JobSpec, path: Path) -> tuple[Measurement, str]:
-    from ..acquisition.measured.consistency import check_consistency
-    from ..acquisition.measured.read import read_projections
+def measured_measurement(spec: JobSpec, found: MeasuredProjections, name: str) -> Measurement:
+    """The measurement of projections from a file, or of as many of their views as a specification asks for.
 
-    found = read_projections(path)
-    projections, grid = found.projections, found.grid
-    content = provenance.sha256_array(projections.data.numpy())
+    Args:
+        name: of the file, for messages.
+
+    Raises:
+        ValueError: more views than there are, or slices of them.
+    """
+    projections = found.projections
     if spec.slices is not None:
         raise ValueError("spec.slices: measured projections are reconstructed whole")
     if spec.views is not None:
         there = projections.geometry.views
         if spec.views > there:
-            raise ValueError(f"spec.views: {spec.views} views were asked for, {path.name} has {there}")
+            raise ValueError(f"spec.views: {spec.views} views were asked for, {name} has {there}")
         projections = projections.views(spread(projections.geometry.angles, spec.views))
     warnings = (*found.warnings, *check_consistency(found.projections).warnings)
-    return pipeline.measured(projections, grid, warnings), content
+    return pipeline.measured(projections, found.grid, warnings)
