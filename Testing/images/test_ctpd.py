@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ctdiffusion.acquisition.measured import read_projections
+from ctdiffusion.acquisition.measured.read import read_projections
 from ctdiffusion.images.ctpd import NEEDED, is_projection, projections_refusal
 from dicom_files import CT_STORAGE, write_slice
 from hypothesis import given, settings

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ctdiffusion.acquisition.measured import read_projections
+from ctdiffusion.acquisition.measured.read import read_projections
 from ctdiffusion.acquisition.measured.countrange import refuse_wrapped, wrapped_somewhere
 from ctdiffusion.acquisition.measured.counts import from_counts, from_transmission
 

@@ -9,7 +9,7 @@ from typing import Any
 import h5py
 import numpy as np
 import pytest
-from ctdiffusion.acquisition.measured import read_projections
+from ctdiffusion.acquisition.measured.read import read_projections
 
 VIEWS, COLUMNS = 12, 40
 DEGREES = np.arange(VIEWS) * 15.0
