@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ctdiffusion.acquisition.measured.read import read_projections
 from ctdiffusion.acquisition.measured.countrange import refuse_wrapped, wrapped_somewhere
 from ctdiffusion.acquisition.measured.counts import from_counts, from_transmission
+from ctdiffusion.acquisition.measured.read import read_projections
 
 VIEWS, ROWS, COLUMNS = 60, 2, 120
 U = (np.arange(COLUMNS) - 59.5) * 2.0

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ctdiffusion.acquisition.measured.read import read_projections
 from ctdiffusion.acquisition.measured.adapters import adapted
+from ctdiffusion.acquisition.measured.read import read_projections
 from ctdiffusion.commands import main as cli
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="special files of POSIX")
