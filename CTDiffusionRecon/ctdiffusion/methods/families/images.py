@@ -21,11 +21,12 @@ from ...priors.kinds import IMAGE, kind_of
 from ...priors.prior import Prior
 from ...samplers.admm import AXES, TotalVariationConsistency
 from ...samplers.consistency import ConjugateGradientConsistency
+from ...samplers.context import Context, DataTerm, Step
 from ...samplers.loop import sample
 from ...samplers.noise_policy import POLICIES, noise_policy
 from ...samplers.schedule import geometric
 from ...samplers.slice_policy import Denoise, per_slice
-from ...samplers.transition import TRANSITIONS, transition_named
+from ...samplers.transition import TRANSITIONS, former_transition, step_named
 from ...scan.beams import Geometry
 from ...scan.sampling_grid import CHOICES, FINE_PIXEL, PRIOR_PIXEL, sampling_grid
 from ..registry import Problem
@@ -144,6 +145,7 @@ def reconstruct(
     parameters: SamplingParameters,
     consistency: Callable[[Problem, Prior], Agreement],
     slices: Callable[[Prior, float], Denoise] = per_slice,
+    step: Step | None = None,
 ) -> Tensor:
     """Run an image-domain sampler; attenuation `[slice, row, column]` in 1/mm, on any geometry and slice count.
 
@@ -152,6 +154,7 @@ def reconstruct(
         parameters: the sampler's.
         consistency: (problem, prior) -> data consistency.
         slices: (prior, pixel size in mm) -> how the prior is laid over the slices.
+        step: what happens at each level; without one, the step that `parameters.transition` names.
 
     Raises:
         ValueError: no prior, or one that does not fit.
@@ -161,11 +164,15 @@ def reconstruct(
     grid = problem.grid
     if grid.shape[0] == 1 and parameters.noise_policy != "independent":
         problem.monitor.warn(f"noise_policy: {parameters.noise_policy} is without effect, one slice has no neighbours")
+    if step is None:
+        step = step_named(parameters.transition, parameters.eta)
+        for text in former_transition(parameters.transition, parameters.eta):
+            problem.monitor.warn(text)
     coarse = sampling_grid(grid, parameters.grid, prior.info.spacing_range)
     if coarse == grid:
-        return _sampled(problem, prior, parameters, consistency, slices)
+        return _sampled(problem, prior, parameters, consistency, slices, step)
     operator = make_operator(problem.projections.geometry, coarse, problem.projections.data.device)
-    mu = _sampled(replace(problem, grid=coarse, operator=operator), prior, parameters, consistency, slices)
+    mu = _sampled(replace(problem, grid=coarse, operator=operator), prior, parameters, consistency, slices, step)
     mu = functional.interpolate(mu[:, None], size=grid.shape[1:], mode="bicubic", align_corners=False)[:, 0]
     return _last_agreement(problem, prior, parameters, mu)
 
@@ -221,6 +228,7 @@ def _sampled(
     parameters: SamplingParameters,
     consistency: Callable[[Problem, Prior], Agreement],
     slices: Callable[[Prior, float], Denoise],
+    step: Step,
 ) -> Tensor:
     for text in prior.gate(*problem.grid.spacing[1:]):
         problem.monitor.warn(text)
@@ -237,17 +245,14 @@ def _sampled(
         agreement = consistency(problem, prior)
 
     denoise = slices(prior, problem.grid.in_plane_spacing)
-    x0 = sample(
-        start,
-        geometric(first_level(parameters, problem.projections.geometry), parameters.sigma_end, parameters.steps),
+    context = Context(
         denoise,
-        lambda x0, sigma: to_prior(agreement.agree(to_mu(x0), sigma)),
-        transition_named(parameters.transition, parameters.eta),
+        DataTerm(lambda x0, sigma: to_prior(agreement.agree(to_mu(x0), sigma)), memory=agreement.carried),
         noise_policy(parameters.noise_policy, problem.noise, parameters.noise_length, start.shape[0]),
         problem.monitor,
-        to_mu,
-        agreement.carried,
     )
+    sigmas = geometric(first_level(parameters, problem.projections.geometry), parameters.sigma_end, parameters.steps)
+    x0 = sample(start, sigmas, step, context, to_mu)
     with problem.monitor.timed("network"):
         x0 = denoise(x0, parameters.sigma_end, parameters.steps)
     return _last_agreement(problem, prior, parameters, to_mu(x0))

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ...core.parameters import parameter
+from ...samplers.context import Context, DataTerm
 from ...samplers.loop import sample
 from ...samplers.noise_policy import POLICIES
 from ...samplers.schedule import geometric
-from ...samplers.transition import TRANSITIONS, transition_named
+from ...samplers.transition import TRANSITIONS, former_transition, step_named
 from ..interpolation import interpolate
 from ..planes import PLANES, STACKS, PlaneNoise, across_slices, direction_named, plane_warnings
 from ..registry import SliceMethod, ThickStack, register
@@ -92,14 +93,19 @@ def run(stack: ThickStack, parameters: ZSRParameters) -> Tensor:
         rho = (noise_level / prior.expected_error(sigma)) ** 2 if noise_level else 0.0
         return x0 + operator.pseudo_inverse(y - operator.forward(x0), rho)
 
+    for text in former_transition(parameters.transition, parameters.eta):
+        stack.monitor.warn(text)
+    context = Context(
+        across_slices(prior, stack.spacing, planes, parameters.stacks, stack.noise.seed),
+        DataTerm(agree),
+        PlaneNoise(stack.noise, parameters.noise_policy, parameters.noise_length, planes),
+        stack.monitor,
+    )
     return sample(
         interpolate(y, operator, 3, True),
         geometric(parameters.sigma_start, parameters.sigma_end, parameters.steps),
-        across_slices(prior, stack.spacing, planes, parameters.stacks, stack.noise.seed),
-        agree,
-        transition_named(parameters.transition, parameters.eta),
-        PlaneNoise(stack.noise, parameters.noise_policy, parameters.noise_length, planes),
-        stack.monitor,
+        step_named(parameters.transition, parameters.eta),
+        context,
         stack.preview,
     )
 
