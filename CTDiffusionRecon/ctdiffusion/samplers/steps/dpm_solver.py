@@ -1,4 +1,4 @@
-"""DPM-Solver++(2M), with or without fresh noise: a second-order step (Lu et al. 2022, arXiv:2211.01095, algorithm 2)."""
+"""DPM-Solver++(2M), a second-order step, with or without noise (Lu et al. 2022, arXiv:2211.01095, algorithm 2)."""
 
 from __future__ import annotations
 
