@@ -164,7 +164,8 @@ class Prior:
     def pull_back(self, x: Tensor, g: Tensor, sigma: float, spacing: float) -> Tensor:
         """(dD(x, sigma) / dx)' g: the gradient of <g, `predict_x0`(x)> with respect to x.
 
-        A pass forward and one back through the network: costs about three evaluations; the memory is that of one batch, whatever the number of slices.
+        A pass forward and one back through the network: costs about three evaluations,
+        and the memory of one batch, whatever the number of slices.
 
         Args:
             x: noisy slices `[slice, row, column]` in the prior's range; any size.

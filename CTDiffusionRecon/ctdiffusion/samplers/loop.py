@@ -15,8 +15,8 @@ def sample(
 ) -> Tensor:
     """Run a sampler and return its last estimate, in the prior's range.
 
-    The state at every level is x = x0 + sigma n. Noise number 0 perturbs `start`, number k + 1 belongs to level k; so an
-    interrupted run that goes on from `monitor.saved_state()` gives the same answer.
+    The state at every level is x = x0 + sigma n. Noise number 0 perturbs `start`, number k + 1 belongs to level k; so
+    an interrupted run that goes on from `monitor.saved_state()` gives the same answer.
 
     Args:
         start: initial estimate `[slice, row, column]`.
