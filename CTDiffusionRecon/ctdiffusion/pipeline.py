@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from .acquisition.simulate import SimulationSettings, simulate
+from .acquisition.settings import SimulationSettings
+from .acquisition.simulate import simulate
 from .core.monitor import Monitor
 from .core.noise import NoiseSource
 from .images.memory import check_memory
 from .images.volume import Volume
 from .jobs.estimate import held_bytes
-from .methods.registry import Method, Problem
+from .methods.problem import Problem
+from .methods.registry import Method
 from .operators.base import LinearOperator
 from .operators.factory import make_operator
 from .priors.kinds import check_kind

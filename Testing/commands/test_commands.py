@@ -15,7 +15,7 @@ from ctdiffusion import __version__
 from ctdiffusion.commands import main as cli
 from ctdiffusion.commands import reconstruct
 from ctdiffusion.commands.progress import Progress
-from ctdiffusion.core.parameters import describe
+from ctdiffusion.core.schema import describe
 from ctdiffusion.jobs.folder import JobFolder
 from ctdiffusion.methods.registry import methods
 from job_helpers import leftovers, make_input, process, result_of

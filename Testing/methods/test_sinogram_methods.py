@@ -11,9 +11,10 @@ import torch
 from ctdiffusion.acquisition.measured import read_projections
 from ctdiffusion.core.monitor import Monitor
 from ctdiffusion.core.noise import NoiseSource
-from ctdiffusion.core.parameters import from_mapping
+from ctdiffusion.core.schema import from_mapping
 from ctdiffusion.methods.families.sinograms import Turn, fill_in, subset
-from ctdiffusion.methods.registry import Problem, method_named
+from ctdiffusion.methods.problem import Problem
+from ctdiffusion.methods.registry import method_named
 from ctdiffusion.operators.factory import make_operator
 from ctdiffusion.priors.denoiser import Denoiser
 from ctdiffusion.priors.prior import Prior

@@ -9,10 +9,11 @@ import pytest
 import torch
 from ctdiffusion.core.monitor import Monitor
 from ctdiffusion.operators.factory import make_operator
+from ctdiffusion.samplers.choices import TRANSITIONS
 from ctdiffusion.samplers.consistency import ConjugateGradientConsistency
 from ctdiffusion.samplers.context import Context, DataTerm, Level
 from ctdiffusion.samplers.schedule import geometric
-from ctdiffusion.samplers.transition import TRANSITIONS, step_named
+from ctdiffusion.samplers.transition import step_named
 from ctdiffusion.scan.beams import Grid, ParallelBeam, equispaced
 from ctdiffusion.scan.projections import Projections
 from torch import Tensor

@@ -10,6 +10,7 @@ import pytest
 import torch
 from ctdiffusion.core.monitor import Cancelled, Monitor
 from ctdiffusion.core.noise import NoiseSource
+from ctdiffusion.samplers.choices import TRANSITIONS
 from ctdiffusion.samplers.context import Context, Level, Step, levels
 from ctdiffusion.samplers.loop import sample
 from ctdiffusion.samplers.schedule import geometric
@@ -20,7 +21,7 @@ from ctdiffusion.samplers.steps.diffpir import diffpir
 from ctdiffusion.samplers.steps.dpm_solver import dpm_solver
 from ctdiffusion.samplers.steps.dps import dps
 from ctdiffusion.samplers.steps.renew import renew
-from ctdiffusion.samplers.transition import TRANSITIONS, former_transition, fresh_noise_named, step_named
+from ctdiffusion.samplers.transition import former_transition, fresh_noise_named, step_named
 from samplers import version_one
 from samplers.linear_problem import DEVIATION, MEAN, NOISE, SIZE, BySlice, LinearProblem
 from torch import Tensor

@@ -7,8 +7,8 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from CTDiffusionReconLib import dependencies as d
-from CTDiffusionReconLib.engine import find_engine
+from CTDiffusionReconLib.engine import dependencies as d
+from CTDiffusionReconLib.engine.engine import find_engine
 
 ALL = {"torch": "2.9.0+cu128", "numpy": "2.1", "scipy": "1.14", "SimpleITK": "2.5", "safetensors": "0.5",
        "numba": "0.61", "h5py": "3.12", "psutil": "7.0"}  # fmt: skip
@@ -99,7 +99,7 @@ def pip(session, monkeypatch):
 
 
 def test_torch_needs_the_pytorch_extension(pip, monkeypatch):
-    from CTDiffusionReconLib.installer import install
+    from CTDiffusionReconLib.engine.installer import install
 
     monkeypatch.setitem(sys.modules, "PyTorchUtils", None)
     report = install(have(torch=None), check=lambda: have(torch=None))
@@ -108,7 +108,7 @@ def test_torch_needs_the_pytorch_extension(pip, monkeypatch):
 
 
 def test_torch_comes_from_the_extension(pip, monkeypatch):
-    from CTDiffusionReconLib.installer import install
+    from CTDiffusionReconLib.engine.installer import install
 
     asked = []
 
@@ -124,14 +124,14 @@ def test_torch_comes_from_the_extension(pip, monkeypatch):
 
 
 def test_the_user_may_decline(pip):
-    from CTDiffusionReconLib.installer import install
+    from CTDiffusionReconLib.engine.installer import install
 
     report = install(have(safetensors=None), ask=lambda question: False, check=lambda: have(safetensors=None))
     assert (report.ok, report.declined, report.text) == (False, True, "Nothing was installed.") and pip == []
 
 
 def test_pip_with_constraints_and_wheels(pip, tmp_path):
-    from CTDiffusionReconLib.installer import install
+    from CTDiffusionReconLib.engine.installer import install
 
     (tmp_path / "a-1-py3-none-any.whl").touch()
     report = install(have(safetensors=None), wheels=tmp_path, ask=lambda question: True, check=have)
@@ -141,7 +141,7 @@ def test_pip_with_constraints_and_wheels(pip, tmp_path):
 
 def test_a_package_that_only_helps_does_not_stop_the_others(session, monkeypatch):
     import slicer
-    from CTDiffusionReconLib.installer import install
+    from CTDiffusionReconLib.engine.installer import install
 
     calls = []
 
@@ -159,7 +159,7 @@ def test_a_package_that_only_helps_does_not_stop_the_others(session, monkeypatch
 
 def test_a_failure_shows_pips_own_words(session, monkeypatch):
     import slicer
-    from CTDiffusionReconLib.installer import install
+    from CTDiffusionReconLib.engine.installer import install
 
     def pip_install(arguments, **more):
         raise subprocess.CalledProcessError(1, "pip", output="a\nERROR: No matching distribution found\n")

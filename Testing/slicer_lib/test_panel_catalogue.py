@@ -11,9 +11,9 @@ from dataclasses import replace
 import catalogue_json
 import pytest
 from ctdiffusion.commands.catalogue import catalogue
-from ctdiffusion.core.parameters import from_mapping
+from ctdiffusion.core.schema import from_mapping
 from ctdiffusion.methods.registry import methods
-from CTDiffusionReconLib.catalogue import (
+from CTDiffusionReconLib.engine.catalogue import (
     check_values,
     checked,
     defaults,
@@ -21,11 +21,11 @@ from CTDiffusionReconLib.catalogue import (
     method_named,
     shipped_catalogue,
 )
-from CTDiffusionReconLib.devices import device_line
-from CTDiffusionReconLib.engine import find_engine
-from CTDiffusionReconLib.estimate import estimate_request
-from CTDiffusionReconLib.query import EngineQuery
-from CTDiffusionReconLib.request import ReconstructionRequest
+from CTDiffusionReconLib.engine.devices import device_line
+from CTDiffusionReconLib.engine.engine import find_engine
+from CTDiffusionReconLib.engine.estimate import estimate_request
+from CTDiffusionReconLib.engine.query import EngineQuery
+from CTDiffusionReconLib.queue.request import ReconstructionRequest
 
 
 def test_the_shipped_list_is_the_engines():

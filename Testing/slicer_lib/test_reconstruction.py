@@ -18,7 +18,7 @@ FBP = {"method": "fbp", "geometry": "parallel", "views": 20, "device": "cpu"}
 @pytest.fixture
 def logic(scene):
     """With an engine that gives the input back."""
-    from CTDiffusionReconLib.reconstruction import ReconstructionLogic
+    from CTDiffusionReconLib.logic import ReconstructionLogic
 
     made = ReconstructionLogic(engine=FakeEngine)
     yield made
@@ -28,7 +28,7 @@ def logic(scene):
 @pytest.fixture
 def real(scene):
     """With the real engine, found as Slicer finds it."""
-    from CTDiffusionReconLib.reconstruction import ReconstructionLogic
+    from CTDiffusionReconLib.logic import ReconstructionLogic
 
     made = ReconstructionLogic()
     yield made

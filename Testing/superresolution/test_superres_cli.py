@@ -10,10 +10,10 @@ import pytest
 import SimpleITK as sitk
 from ctdiffusion.commands import main as cli
 from ctdiffusion.commands import superres
-from ctdiffusion.core.parameters import describe
+from ctdiffusion.core.schema import describe
 from ctdiffusion.images.volume import Volume, write_volume
 from ctdiffusion.jobs.folder import JobFolder
-from ctdiffusion.superresolution.registry import slice_methods
+from ctdiffusion.methods.registry import SUPERRESOLUTION, methods
 from superresolution.stacks import head
 
 
@@ -46,7 +46,7 @@ def test_options_reach_the_specification() -> None:
 
 
 def test_every_parameter_is_an_option(capsys: pytest.CaptureFixture[str]) -> None:
-    for name, method in slice_methods().items():
+    for name, method in methods(SUPERRESOLUTION).items():
         assert cli.main(["superres", "--method", name, "--help"]) == 0
         text = " ".join(capsys.readouterr().out.split())
         for info in describe(method.parameters):

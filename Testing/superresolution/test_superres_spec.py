@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from ctdiffusion.jobs.spec import JobSpec
-from ctdiffusion.superresolution.spec import SuperResolutionSpec
+from ctdiffusion.jobs.reconstruction_spec import JobSpec
+from ctdiffusion.jobs.superresolution_spec import SuperResolutionSpec
 
 GOOD = {"schema": 1, "task": "superresolution", "input": "head.nii.gz"}
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from ..images.header import META_SUFFIXES, NIFTI_SUFFIXES, NRRD_SUFFIXES, data_file, image_suffix
 from ..images.itk import toolkit
 from ..images.volume import WRITABLE
-from ..jobs.folder import JobFolder, Specification
+from ..jobs.folder import JobFolder
+from ..jobs.spec import Specification
 from .running import run_here
 
 # Endings by which somebody means a file, not a folder.

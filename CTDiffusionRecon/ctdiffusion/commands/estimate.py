@@ -12,13 +12,13 @@ from ..core.strictjson import read_object
 from ..images.volume import read_volume
 from ..jobs.calibration import calibrate
 from ..jobs.estimate import Estimate, Speed, estimate, read_speed, speed_values
-from ..jobs.spec import DEVICES, JobSpec
+from ..jobs.reconstruction_spec import JobSpec
+from ..jobs.spec import DEVICES
+from ..jobs.tasks import read_specification
 from ..methods.registry import DEFAULT_PRIOR, method_named
 from ..priors.packs.pack import find_packs
 from ..scan.beams import Geometry, Grid
 from ..scan.machines import default_geometry
-from ..superresolution.spec import TASK as SUPER_RESOLUTION
-from .catalogue import method_facts
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,20 +50,17 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _specification(path: Path) -> JobSpec:
-    values = read_object(path)
-    if values.get("task") == SUPER_RESOLUTION:
-        raise ValueError("spec.task: there is no estimate for super-resolution")
-    return JobSpec.from_dict(values)
+    spec = read_specification(read_object(path))
+    if not isinstance(spec, JobSpec):
+        raise ValueError(f"spec.task: there is no estimate for {spec.TASK}")
+    return spec
 
 
 def _estimate(spec: JobSpec, folder: Path, speed: Speed, prior: str | None) -> Estimate:
-    facts = method_facts(method_named(spec.method))
     geometry, grid = _scan(spec, folder)
-    finer = None
-    if spec.input_kind == "volume":
-        finer = 1 if spec.simulation.same_grid else spec.simulation.oversampling
+    finer = spec.simulation.finer if spec.input_kind == "volume" else None
     name = None if prior is None else Path(prior).name
-    return estimate(facts, spec.parameters, geometry, grid, speed, finer, name)
+    return estimate(spec.chosen_method(), spec.parameters, geometry, grid, speed, finer, name)
 
 
 def _scan(spec: JobSpec, folder: Path) -> tuple[Geometry, Grid]:

@@ -1,44 +1,103 @@
-"""Parameters as command-line options."""
+"""Declared fields as command-line options, and options back as a specification. Needs no torch."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
 
-from ..core.parameters import ParameterInfo, describe
-from ..methods.registry import Method
-from ..superresolution.registry import SliceMethod
+from ..core.schema import ParameterInfo, describe
+from ..jobs.spec import SCHEMA, Specification
+from ..jobs.tasks import Task
+from ..methods.registry import Method, method_named, methods
 from .methods import facts, option_name
 
-
-def add_parameter(group: argparse._ArgumentGroup, info: ParameterInfo, prefix: str) -> None:
-    """Add the option of one parameter; its value goes to `prefix` and the parameter's name."""
-    option = f"--{option_name(info)}"
-    text = f"{info.text} {facts(info)}".replace("%", "%%")
-    settings: dict[str, Any] = {"dest": f"{prefix}{info.name}", "default": argparse.SUPPRESS, "help": text}
-    if info.kind is bool:
-        group.add_argument(option, action=argparse.BooleanOptionalAction, **settings)
-    elif info.choices:
-        group.add_argument(option, choices=info.choices, **settings)
-    else:
-        convert = _or_auto(info.kind) if info.optional else info.kind
-        group.add_argument(option, type=convert, metavar=info.kind.__name__.upper(), **settings)
+# Where the values of options go: fields of the specification, of a nested one, and parameters of the method.
+_FIELD, _PARAMETER = "field:", "parameter:"
+# Fields that are not options of their own: what `INPUT`, `--method` and the method's options say.
+_SPECIAL = ("input", "method", "parameters")
 
 
-def add_method(parser: argparse.ArgumentParser, method: Method | SliceMethod, prefix: str) -> None:
-    """Add the parameters of a method, and `--preset` where it has sets of them."""
+def add_task(parser: argparse.ArgumentParser, task: Task, without: Sequence[str] = ()) -> None:
+    """Add the input, the output, the method and every field of a task's specification but those in `without`."""
+    parser.set_defaults(task=task)
+    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="job folder, or a .nrrd or .nii.gz file")
+    text = f"one of {', '.join(methods(task.name))} ({task.default_method})"
+    parser.add_argument("--method", default=task.default_method, metavar="NAME", help=text)
+    groups: dict[str, argparse._ArgumentGroup] = {}
+    for info in describe(task.specification):
+        if info.name in (*_SPECIAL, *without):
+            continue
+        name = info.group or "input"
+        if name not in groups:
+            groups[name] = parser.add_argument_group(name)
+        if is_dataclass(info.kind):
+            for inner in describe(info.kind):
+                add_parameter(groups[name], inner, f"{_FIELD}{info.name}.")
+        else:
+            add_parameter(groups[name], info, _FIELD)
+    last = groups.get("running") or parser
+    last.add_argument("--json", action="store_true", help="print every event as one JSON line")
+
+
+def add_method(parser: argparse.ArgumentParser, argv: Sequence[str], task: Task) -> None:
+    """Add the parameters of the method that `argv` names, or of the default one, and `--preset` where it has any.
+
+    Raises:
+        ValueError: there is no such method.
+    """
+    method = method_named(_named_method(argv) or task.default_method, task.name)
     group = parser.add_argument_group(f"method {method.name}", method.summary)
     if method.presets:
         text = "set of parameters to start from; those given as options win"
         group.add_argument("--preset", choices=sorted(method.presets), help=text)
     for info in describe(method.parameters):
-        add_parameter(group, info, prefix)
+        add_parameter(group, info, _PARAMETER)
 
 
-def named_method(argv: Sequence[str]) -> str | None:
+def specification(args: argparse.Namespace, **values: Any) -> Specification:
+    """The specification that the arguments describe; `values` are fields that a command understood itself.
+
+    Raises:
+        ValueError: a value that the specification refuses; the text names the field.
+    """
+    task: Task = args.task
+    method = method_named(args.method, task.name)
+    fields: dict[str, Any] = {}
+    for name, value in _given(args, _FIELD).items():
+        owner, _, inner = name.rpartition(".")
+        (fields.setdefault(owner, {}) if owner else fields)[inner] = value
+    prior = _pack_for(method, fields.get("prior"))
+    head = {"schema": SCHEMA, "task": task.name, "input": _absolute_input(args.input), "method": args.method}
+    return task.specification.from_dict(
+        {**head, "parameters": _parameters_of(args, method), **fields, "prior": prior, **values}
+    )
+
+
+def add_parameter(group: argparse._ArgumentGroup, info: ParameterInfo, prefix: str) -> None:
+    """Add the option of one declared field; its value goes to `prefix` and the field's name."""
+    names = [f"--{option_name(info)}"]
+    if info.name.endswith("_deg"):
+        # Degrees are all that a person types.
+        names.append(names[0].removesuffix("-deg"))
+    text = f"{info.text} {facts(info)}".replace("%", "%%")
+    settings: dict[str, Any] = {"dest": f"{prefix}{info.name}", "default": argparse.SUPPRESS, "help": text}
+    if info.kind is bool:
+        group.add_argument(*names, action=argparse.BooleanOptionalAction, **settings)
+    elif info.choices:
+        group.add_argument(*names, choices=info.choices, **settings)
+    elif info.kind is tuple:
+        convert, shown = _several(info)
+        group.add_argument(*names, type=convert, metavar=shown, **settings)
+    else:
+        convert = _or_auto(info.kind) if info.optional else info.kind
+        group.add_argument(*names, type=convert, metavar=info.kind.__name__.upper(), **settings)
+
+
+def _named_method(argv: Sequence[str]) -> str | None:
     """The method that the arguments name, before they are understood as a whole."""
     early = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     early.add_argument("--method", nargs="?")
@@ -46,14 +105,19 @@ def named_method(argv: Sequence[str]) -> str | None:
     return name
 
 
-def parameters_of(args: argparse.Namespace, method: Method | SliceMethod, prefix: str) -> dict[str, Any]:
+def _parameters_of(args: argparse.Namespace, method: Method) -> dict[str, Any]:
     """The parameters that the arguments ask for: those of the preset, and over them those that were given."""
     name = getattr(args, "preset", None)
     preset = {} if name is None else method.presets[name]
-    return {**preset, **given(args, prefix)}
+    return {**preset, **_given(args, _PARAMETER)}
 
 
-def _or_auto(kind: type) -> Any:
+def _given(args: argparse.Namespace, prefix: str) -> dict[str, Any]:
+    """The values that were given, by name."""
+    return {name[len(prefix) :]: value for name, value in vars(args).items() if name.startswith(prefix)}
+
+
+def _or_auto(kind: type) -> Callable[[str], Any]:
     def convert(text: str) -> Any:
         return None if text == "auto" else kind(text)
 
@@ -61,12 +125,45 @@ def _or_auto(kind: type) -> Any:
     return convert
 
 
-def given(args: argparse.Namespace, prefix: str) -> dict[str, Any]:
-    """The parameters that were given, by name."""
-    return {name[len(prefix) :]: value for name, value in vars(args).items() if name.startswith(prefix)}
+def _several(info: ParameterInfo) -> tuple[Callable[[str], list[Any]], str]:
+    """How a list of numbers is read: two as A:B, any number as a list with commas or a text file of them."""
+    if info.length is None:
+        return lambda text: numbers_of(text, info.item), "LIST|FILE"
+
+    def convert(text: str) -> list[Any]:
+        try:
+            values = [info.item(part) for part in text.split(":")]
+        except ValueError:
+            values = []
+        if len(values) != info.length:
+            raise argparse.ArgumentTypeError(f"expected {shown}, got {text!r}")
+        return values
+
+    shown = "A:B" if info.item is int else "START:SPAN"
+    return convert, shown
 
 
-def pack_for(method: Method | SliceMethod, name: str | None) -> str | None:
+def numbers_of(text: str, kind: type = float) -> list[Any]:
+    """Numbers apart by commas or white space, in a text or in the text file that it names.
+
+    Raises:
+        argparse.ArgumentTypeError: neither.
+    """
+    if not set(text) <= set("0123456789+-.eE, \t"):
+        try:
+            text = Path(text).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not a text file"
+            raise argparse.ArgumentTypeError(f"{text}: {reason}") from None
+    try:
+        return [kind(part) for part in text.replace(",", " ").split()]
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+
+
+def _pack_for(method: Method, name: str | None) -> str | None:
     """The name of a prior pack, or its folder as an absolute path.
 
     Raises:
@@ -78,7 +175,7 @@ def pack_for(method: Method | SliceMethod, name: str | None) -> str | None:
     return os.path.abspath(name) if name is not None and Path(name).is_dir() else name
 
 
-def absolute_input(name: str) -> str:
+def _absolute_input(name: str) -> str:
     """The input's path as an absolute one.
 
     Raises:

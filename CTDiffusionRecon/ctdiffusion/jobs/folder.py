@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ..core import atomic
 from ..core.strictjson import read_object
@@ -19,28 +19,10 @@ if TYPE_CHECKING:
     # torch takes seconds to import; a job must be cancellable before that.
     from torch import Tensor
 
-    from .spec import JobSpec
+    from .spec import Specification
 
 STATES = ("queued", "running", "done", "failed", "cancelled", "interrupted")
 EXIT_CODES = {"done": 0, "cancelled": 130, "interrupted": 130}
-
-
-class Specification(Protocol):
-    """What a job folder needs of the specification in it."""
-
-    @property
-    def input(self) -> str:
-        """Path of what the job works on."""
-        ...
-
-    @property
-    def seed(self) -> int:
-        """Seed of every random number of the job."""
-        ...
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -83,17 +65,17 @@ class JobFolder:
         self.result_partial = path / f"result{atomic.TEMPORARY}"
         self.volume = self.result / "reconstruction.nrrd"
 
-    def read_spec(self) -> JobSpec:
-        """The specification.
+    def read_spec(self) -> Specification:
+        """The specification, of whatever task.
 
         Raises:
             ValueError, OSError: it is not there or not valid; the text names the field.
         """
-        from .spec import JobSpec
+        from .tasks import read_specification
 
         if not self.spec.is_file():
             raise ValueError(f"{self.path}: not a job folder (no spec.json)")
-        return JobSpec.from_dict(read_object(self.spec))
+        return read_specification(read_object(self.spec))
 
     def create(self, spec: Specification) -> None:
         """Make the folder and write the specification, queued. An unfinished job that stood there is forgotten.

@@ -88,9 +88,9 @@ def _run_locked(
     stop.on_exit.append(tidy)
     try:
         # torch takes seconds to import; the job can be cancelled meanwhile.
-        from .tasks import execute_task
+        from .run import execute
 
-        status = execute_task(job, log, stop, resume, save_s=save_s)
+        status = execute(job, log, stop, resume, save_s=save_s)
     except Cancelled:
         stop.close()
         return stopped(stop.reason or INTERRUPTED)

@@ -6,18 +6,11 @@ from pathlib import Path
 
 import torch
 
+from .kind_names import IMAGE, RESTORATION, SINOGRAM, WORDS
 from .packs.pack import find_packs, load_pack, locate_pack, read_info
 from .parametrisation import COLD
 from .prior import Prior, PriorInfo
 from .restorer import Restorer
-
-IMAGE, RESTORATION, SINOGRAM = "image", "restoration", "sinogram"
-
-WORDS = {
-    IMAGE: "a denoiser of images",
-    RESTORATION: "a restoration network for images of sparse scans",
-    SINOGRAM: "a denoiser of sinograms",
-}
 
 AnyPrior = Prior | Restorer
 

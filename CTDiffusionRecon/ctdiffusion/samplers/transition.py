@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from .choices import TRANSITIONS
 from .context import Level, Step
 from .steps.ancestral import ancestral, fresh_share
 from .steps.dds import dds
 from .steps.renew import renew
 
-# `diffpir` is the name that jobs of version 1 have for `dds` with the share sqrt(eta); DiffPIR is a method of its own.
-TRANSITIONS = ("dds", "renew", "ancestral", "diffpir")
+# The name that jobs of version 1 have for `dds` with the share sqrt(eta); DiffPIR is a method of its own.
 FORMER = "diffpir"
 
 

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..acquisition.simulate import SimulationSettings
+from ..acquisition.settings import SimulationSettings
 from ..core import atomic, devices
 from ..core.folders import resource_folders
 from ..core.monitor import Monitor

@@ -109,7 +109,8 @@ class RestorationTask:
     @torch.no_grad()
     def card(self, recipe: Recipe, network: nn.Module, validation: Volumes) -> dict[str, Any]:
         """See `Task.card`: RMSE in HU of FBP and of one restoration, by views, on noise-free reference scans."""
-        from ..acquisition.simulate import SimulationSettings, simulate
+        from ..acquisition.settings import SimulationSettings
+        from ..acquisition.simulate import simulate
         from ..images.volume import Volume
 
         window, scale = HUWindow(*recipe.window), AttenuationScale()

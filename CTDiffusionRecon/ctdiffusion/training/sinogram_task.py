@@ -99,7 +99,8 @@ class SinogramTask:
 
     def card(self, recipe: Recipe, network: nn.Module, validation: Volumes) -> dict[str, Any]:
         """See `Task.card`: RMSE of denoising full sinograms and subsets, in the prior's range."""
-        from ..acquisition.simulate import SimulationSettings, simulate
+        from ..acquisition.settings import SimulationSettings
+        from ..acquisition.simulate import simulate
         from ..images.volume import Volume
         from ..samplers.sinogram import denoise_wrapped
         from .degradations import scan_of, slice_grid

@@ -16,8 +16,7 @@ from ...images import header
 from ...images.files import read_image
 from ...images.memory import check_memory
 from .hdf5 import HDF5Arrays
-
-HDF5_SUFFIXES = (".h5", ".hdf5", ".hdf", ".nxs")
+from .suffixes import HDF5_SUFFIXES
 
 
 def read_arrays(path: Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:

@@ -18,9 +18,10 @@ from ...scan.beams import ConeBeam, FanBeam, Geometry, Grid, ParallelBeam
 from ...scan.projections import Projections
 from .adapters import exchange
 from .angles import engine_angles
-from .arrays import HDF5_SUFFIXES, read_arrays
+from .arrays import read_arrays
 from .counts import MOST_HOLES, LineIntegrals, bridged, from_counts, from_transmission
 from .description import FORMAT, Beam, Description, parse_description, read_description
+from .suffixes import HDF5_SUFFIXES
 
 Float = NDArray[np.float64]
 

@@ -10,18 +10,17 @@ place in the patient. The preset `published` has the paper's five evaluations fr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+from ...core.schema import parameter
+from ...methods.registry import SUPERRESOLUTION, Method, register
+from ...samplers.choices import POLICIES, TRANSITIONS
+from ..choices import PLANES, STACKS
 
-from ...core.parameters import parameter
-from ...samplers.context import Context, DataTerm
-from ...samplers.loop import sample
-from ...samplers.noise_policy import POLICIES
-from ...samplers.schedule import geometric
-from ...samplers.transition import TRANSITIONS, former_transition, step_named
-from ..interpolation import interpolate
-from ..planes import PLANES, STACKS, PlaneNoise, across_slices, direction_named, plane_warnings
-from ..registry import SliceMethod, ThickStack, register
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..stack import ThickStack
 
 
 @dataclass(frozen=True)
@@ -81,6 +80,13 @@ def run(stack: ThickStack, parameters: ZSRParameters) -> Tensor:
         ValueError: there is no prior.
         FloatingPointError: the thick slices or the prior led to values that are not finite.
     """
+    from ...samplers.context import Context, DataTerm
+    from ...samplers.loop import sample
+    from ...samplers.schedule import geometric
+    from ...samplers.transition import former_transition, step_named
+    from ..interpolation import interpolate
+    from ..planes import PlaneNoise, across_slices, direction_named, plane_warnings
+
     prior, operator, y = stack.prior, stack.operator, stack.thick
     if prior is None:
         raise ValueError("prior: method zsr needs a prior")
@@ -111,7 +117,8 @@ def run(stack: ThickStack, parameters: ZSRParameters) -> Tensor:
 
 
 ZSR = register(
-    SliceMethod(
+    Method(
+        task=SUPERRESOLUTION,
         name="zsr",
         title="ZSR",
         summary="Diffusion on coronal and sagittal planes; the thick slices are reproduced exactly.",
