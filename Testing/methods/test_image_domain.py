@@ -13,7 +13,8 @@ import torch
 from ctdiffusion.core.monitor import Monitor
 from ctdiffusion.core.noise import NoiseSource
 from ctdiffusion.core.schema import from_mapping
-from ctdiffusion.methods.families.images import SIGMA_LIMITED, SIGMA_START, SamplingParameters, first_level
+from ctdiffusion.methods.families.image_parameters import SIGMA_LIMITED, SIGMA_START, SamplingParameters
+from ctdiffusion.methods.families.images import first_level
 from ctdiffusion.methods.problem import Problem
 from ctdiffusion.methods.registry import methods
 from ctdiffusion.operators.factory import make_operator
