@@ -27,7 +27,7 @@ from methods.test_dds import DEVIATION, SIDE, UNIT, Interrupted, dense, small_pr
 from priors.small_pack import small_pack
 from samplers.gaussian_prior import GaussianPrior, posterior
 
-SYSTEMS = ("dds", "dds-tv", "ddnm", "iscs", "diffusionblend", "diffusionblend++")
+SYSTEMS = ("dds", "dds-tv", "ddnm", "iscs", "diffusionblend", "diffusionblend++", "diffpir", "dps")
 
 
 class TripletGaussian(GaussianPrior):

@@ -33,7 +33,7 @@ STEPS: dict[str, Step] = {
     "ddnm": ddnm(lambda level: 0.6),
     "diffpir": diffpir(0.5),
     "dpm_solver": dpm_solver(0.5),
-    "dps": dps(1.0, 1.0),
+    "dps": dps(1.0, lambda level: 0.6),
 }
 # Those whose fixed point is the posterior mean. With part of the noise that was found before the data had their say, as
 # DDS and ancestral sampling have it, the mean is off by what the prior's direction adds; see the recursion below.
@@ -172,14 +172,14 @@ def test_dps_against_automatic_differentiation() -> None:
     q = (level.after / level.sigma) ** 2
     clean = problem.denoise(x, level.sigma, 0)
     expected = q * x + (1 - q) * clean + level.after * math.sqrt(1 - q) * context.noise(x, level)
-    found, _ = dps(0.7, 1.0)(context, x, level)
+    found, _ = dps(0.7, fresh_noise_named("ancestral", 1.0))(context, x, level)
     assert torch.allclose(found, expected - 0.7 / problem.curvature() * gradient, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("length", [0.5, 1.0, 1.9])
 def test_dps_comes_to_the_data_and_does_not_overshoot(length: float) -> None:
     problem = LinearProblem.of(0.0)
-    found = problem.sampled(dps(length, 1.0), 600, samples=50, start=1.0)
+    found = problem.sampled(dps(length, fresh_noise_named("ancestral", 1.0)), 600, samples=50, start=1.0)
     misfit = (found @ problem.matrix.T - problem.y).norm(dim=1) / problem.y.norm()
     start = (MEAN * problem.matrix.sum(1) - problem.y).norm() / problem.y.norm()
     assert float(misfit.max()) < 0.1 * float(start)

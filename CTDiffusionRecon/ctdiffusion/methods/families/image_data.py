@@ -11,6 +11,7 @@ from torch import Tensor
 from ...priors.prior import Prior
 from ...samplers.admm import TotalVariationConsistency
 from ...samplers.consistency import ConjugateGradientConsistency
+from ...samplers.misfit import MisfitGradient
 from ...samplers.nullspace import NullSpaceConsistency
 from ..problem import Problem
 from .image_parameters import ConjugateGradientParameters, LevelParameters
@@ -18,9 +19,16 @@ from .image_parameters import ConjugateGradientParameters, LevelParameters
 
 @dataclass(frozen=True)
 class Agreement:
-    """Data consistency: `agree` maps (estimate in 1/mm, sigma) to a volume in 1/mm; `carried` is its memory."""
+    """What a measurement has to say about an estimate.
+
+    Attributes:
+        agree: (estimate in 1/mm, sigma) -> consistent volume in 1/mm.
+        gradient: estimate in 1/mm -> gradient of the misfit in 1/mm, in units of its largest curvature.
+        carried: the memory of `agree`.
+    """
 
     agree: Callable[[Tensor, float], Tensor]
+    gradient: Callable[[Tensor], Tensor] | None = None
     carried: dict[str, Tensor] = field(default_factory=dict)
 
 
@@ -48,7 +56,7 @@ def conjugate_gradients(parameters: ConjugateGradientParameters) -> Prepare:
             smooth = TotalVariationConsistency.of(
                 operator, projections, steps, error, parameters.tv, parameters.tv_axes, parameters.weighted
             )
-            return Agreement(lambda mu, sigma: smooth(mu, tau(sigma)), smooth.carried)
+            return Agreement(lambda mu, sigma: smooth(mu, tau(sigma)), carried=smooth.carried)
         plain = ConjugateGradientConsistency.of(operator, projections, steps, error, parameters.weighted)
         return Agreement(lambda mu, sigma: plain(mu, tau(sigma)))
 
@@ -61,6 +69,15 @@ def null_space(iterations: int) -> Prepare:
     def prepare(problem: Problem, prior: Prior) -> Agreement:
         project = NullSpaceConsistency.of(problem.operator, problem.projections, iterations)
         return Agreement(lambda mu, sigma: project(mu))
+
+    return prepare
+
+
+def misfit_gradient(filtered: bool) -> Prepare:
+    """The gradient of the misfit, for steps that go down it; nothing is solved for."""
+
+    def prepare(problem: Problem, prior: Prior) -> Agreement:
+        return Agreement(lambda mu, sigma: mu, MisfitGradient.of(problem.operator, problem.projections, filtered))
 
     return prepare
 

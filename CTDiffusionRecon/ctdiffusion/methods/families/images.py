@@ -123,12 +123,20 @@ def _sampled(
         start = to_prior(problem.operator.fbp(problem.projections.data, "hann")).clamp(0.0, 1.0)
         agreement = consistency(problem, prior)
 
-    denoise = slices(prior, problem.grid.in_plane_spacing)
+    # The prior's range is an affine map of 1/mm: a gradient there is one here but for the unit.
+    unit, descend = float(scale.to_mu(window.high) - scale.to_mu(window.low)), agreement.gradient
+    pixel = problem.grid.in_plane_spacing
+    denoise = slices(prior, pixel)
     context = Context(
         denoise,
-        DataTerm(lambda x0, sigma: to_prior(agreement.agree(to_mu(x0), sigma)), memory=agreement.carried),
+        DataTerm(
+            lambda x0, sigma: to_prior(agreement.agree(to_mu(x0), sigma)),
+            None if descend is None else lambda x0: descend(to_mu(x0)) / unit,
+            agreement.carried,
+        ),
         noise_policy(parameters.noise_policy, problem.noise, parameters.noise_length, start.shape[0]),
         problem.monitor,
+        lambda x, g, sigma: prior.pull_back(x, g, sigma, pixel),
     )
     sigmas = geometric(first_level(parameters, problem.projections.geometry), parameters.sigma_end, parameters.steps)
     x0 = sample(start, sigmas, step, context, to_mu)

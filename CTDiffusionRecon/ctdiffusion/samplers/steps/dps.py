@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..context import Context, Level, Step
-from .ancestral import fresh_share
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-def dps(length: float, eta: float) -> Step:
-    """An ancestral step of the prior alone, then a step down the misfit of its estimate, with respect to x.
+def dps(length: float, fresh: Callable[[Level], float]) -> Step:
+    """A step of the prior alone, and one down the misfit of its estimate as a function of x.
 
     The gradient goes through the network: d f(D(x)) / dx = (dD / dx)' A' (A D(x) - y). The paper's step is a number
     divided by the norm of the residual; here it is `length` times the inverse of the misfit's largest curvature, so
     that below 2 it cannot overshoot, whatever the scanner, the number of views and the noise.
+
+    Args:
+        length: of the step down the misfit.
+        fresh: level -> share of the noise that is fresh; in the paper that of ancestral sampling.
     """
 
     def step(context: Context, x: Tensor, level: Level) -> tuple[Tensor, Tensor]:
@@ -25,9 +29,9 @@ def dps(length: float, eta: float) -> Step:
         gradient = context.pull_back(x, context.misfit_gradient(x0), level)
         eps = (x - x0) / level.sigma
         z = context.noise(x, level)
-        fresh = fresh_share(eta, level)
         x0 = x0 - length * gradient
-        x = x0 + level.after * (math.sqrt(1.0 - fresh * fresh) * eps + fresh * z)
+        share = fresh(level)
+        x = x0 + level.after * (math.sqrt(1.0 - share * share) * eps + share * z)
         return x, x0
 
     return step
