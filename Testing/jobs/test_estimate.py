@@ -113,9 +113,8 @@ def test_a_real_run_takes_about_what_was_estimated(tmp_path, cache):
     assert status.state == "done", status.error
     record = json.loads(job.provenance.read_text())
     grid = phantom(4).grid
-    facts = method_facts(method_named("sirt"))
     geometry = default_geometry("fan", equispaced(60), grid)
-    found = estimate(facts, {"iterations": 300}, geometry, grid, replace(speed, start_s=0.0), 2)
+    found = estimate(method_named("sirt"), {"iterations": 300}, geometry, grid, replace(speed, start_s=0.0), 2)
     # Small arrays and a busy computer: the bounds are wide, but an error of a power of ten would show.
     assert 1 / 8 < found.seconds / record["seconds"]["total"] < 8
     assert 1 / 4 < found.memory_bytes / record["peak_memory"]["process_bytes"] < 4

@@ -1,8 +1,4 @@
-"""Methods, parameters, scanners and priors for the panel, as plain dictionaries, without importing the engine.
-
-All but the priors are a list that ships (`Resources/Catalogue/methods.json`) and is there before torch is installed. A
-test keeps it equal to the engine's own.
-"""
+"""Methods, parameters, scanners and priors for the panel, as plain dictionaries; there before torch is installed."""
 
 from __future__ import annotations
 
@@ -12,38 +8,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ctdiffusion.commands.catalogue import catalogue
 from ctdiffusion.core.strictjson import read_object
 from ctdiffusion.priors.packs.folders import pack_folders
 
-from .engine import Engine, package_folder
+from .engine import Engine
 
-SCHEMA = 1
 _TYPES: dict[str, type | tuple[type, ...]] = {"int": int, "float": (int, float), "bool": bool, "str": str}
 
 
 @cache
 def shipped_catalogue() -> dict[str, Any]:
-    """The list that ships, read once.
-
-    A dictionary with `methods` (each: name, title, summary, source, needs_prior, parameters), `simulation`
-    (parameters) and `presets` (scanners; lengths in mm). A parameter has name, type (int, float, bool, str), unit,
-    low, high, default, text, choices, and optional where null means "automatic".
-
-    Raises:
-        ValueError, OSError: the file is damaged or missing; the text names it.
-    """
-    return checked(read_object(package_folder() / "Resources" / "Catalogue" / "methods.json"))
-
-
-def checked(values: dict[str, Any]) -> dict[str, Any]:
-    """A catalogue, once it is known to be one that this version understands.
-
-    Raises:
-        ValueError: it is not.
-    """
-    if values.get("schema") != SCHEMA or not all(isinstance(values.get(n), list) for n in ("methods", "simulation")):
-        raise ValueError("the list of methods is damaged or belongs to another version; install the extension again")
-    return values
+    """What the engine offers, see `ctdiffusion.commands.catalogue.catalogue`; needs no torch."""
+    return catalogue()
 
 
 def method_named(catalogue: Mapping[str, Any], name: str, task: str = "methods") -> dict[str, Any]:

@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from ctdiffusion.jobs.estimate import Estimate, estimate, read_speed
+from ctdiffusion.methods.registry import method_named
 from ctdiffusion.scan.beams import Geometry, Grid, geometry_from_dict
 from ctdiffusion.scan.machines import default_geometry
 
 from ..queue.request import ReconstructionRequest
-from .catalogue import defaults, method_named
+from .catalogue import defaults
 from .engine import Engine
 from .query import EngineQuery
 from .runner import Runner, SubprocessRunner
-
-DEFAULT_PRIOR = "ct-triplet-256"
 
 
 def calibration_query(
@@ -52,8 +51,8 @@ def estimate_request(
     simulation = {**defaults(catalogue["simulation"]), **request.simulation}
     finer = 1 if simulation.get("same_grid") else int(simulation.get("oversampling") or 1)
     speed = read_speed("cuda" if device == "cuda" else "cpu", calibration)
-    method = method_named(catalogue, request.method)
-    prior = Path(request.prior).name if request.prior else method.get("default_prior") or DEFAULT_PRIOR
+    method = method_named(request.method)
+    prior = Path(request.prior).name if request.prior else method.default_prior
     return estimate(method, request.parameters, geometry_of(request, grid), grid, speed, finer, prior)
 
 

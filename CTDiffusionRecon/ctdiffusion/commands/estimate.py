@@ -14,7 +14,7 @@ from ..jobs.calibration import calibrate
 from ..jobs.estimate import Estimate, Speed, estimate, read_speed, speed_values
 from ..jobs.reconstruction_spec import JobSpec
 from ..jobs.spec import DEVICES
-from ..jobs.tasks import read_specification
+from ..jobs.tasks import task_of
 from ..methods.registry import DEFAULT_PRIOR, method_named
 from ..priors.packs.pack import find_packs
 from ..scan.beams import Geometry, Grid
@@ -50,10 +50,10 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _specification(path: Path) -> JobSpec:
-    spec = read_specification(read_object(path))
-    if not isinstance(spec, JobSpec):
-        raise ValueError(f"spec.task: there is no estimate for {spec.TASK}")
-    return spec
+    values = read_object(path)
+    if (task := task_of(values)).specification is not JobSpec:
+        raise ValueError(f"spec.task: there is no estimate for {task.name}")
+    return JobSpec.from_dict(values)
 
 
 def _estimate(spec: JobSpec, folder: Path, speed: Speed, prior: str | None) -> Estimate:

@@ -80,9 +80,9 @@ def specification(args: argparse.Namespace, **values: Any) -> Specification:
 def add_parameter(group: argparse._ArgumentGroup, info: ParameterInfo, prefix: str) -> None:
     """Add the option of one declared field; its value goes to `prefix` and the field's name."""
     names = [f"--{option_name(info)}"]
-    if info.name.endswith("_deg"):
+    if info.name == "limited_deg":
         # Degrees are all that a person types.
-        names.append(names[0].removesuffix("-deg"))
+        names.append("--limited")
     text = f"{info.text} {facts(info)}".replace("%", "%%")
     settings: dict[str, Any] = {"dest": f"{prefix}{info.name}", "default": argparse.SUPPRESS, "help": text}
     if info.kind is bool:
@@ -93,8 +93,7 @@ def add_parameter(group: argparse._ArgumentGroup, info: ParameterInfo, prefix: s
         convert, shown = _several(info)
         group.add_argument(*names, type=convert, metavar=shown, **settings)
     else:
-        convert = _or_auto(info.kind) if info.optional else info.kind
-        group.add_argument(*names, type=convert, metavar=info.kind.__name__.upper(), **settings)
+        group.add_argument(*names, type=_one(info), metavar=info.kind.__name__.upper(), **settings)
 
 
 def _named_method(argv: Sequence[str]) -> str | None:
@@ -117,11 +116,19 @@ def _given(args: argparse.Namespace, prefix: str) -> dict[str, Any]:
     return {name[len(prefix) :]: value for name, value in vars(args).items() if name.startswith(prefix)}
 
 
-def _or_auto(kind: type) -> Callable[[str], Any]:
-    def convert(text: str) -> Any:
-        return None if text == "auto" else kind(text)
+def _one(info: ParameterInfo) -> Callable[[str], Any]:
+    """How a single value is read; `auto` stands for none where none is allowed."""
 
-    convert.__name__ = kind.__name__
+    def convert(text: str) -> Any:
+        if info.optional and text == "auto":
+            return None
+        try:
+            return info.kind(text)
+        except ValueError:
+            word = {int: "a whole number", float: "a number"}[info.kind]
+            raise argparse.ArgumentTypeError(f"expected {word}{or_auto}, got {text!r}") from None
+
+    or_auto = " or auto" if info.optional else ""
     return convert
 
 
