@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from ctdiffusion.samplers.choices import TRANSITIONS
 from ctdiffusion.samplers.context import Context, Level, Step, levels
 from ctdiffusion.samplers.loop import sample
 from ctdiffusion.samplers.schedule import geometric
-from ctdiffusion.samplers.steps.ancestral import ancestral
+from ctdiffusion.samplers.steps.ancestral import ancestral, fresh_share
 from ctdiffusion.samplers.steps.ddnm import ddnm
 from ctdiffusion.samplers.steps.dds import dds
 from ctdiffusion.samplers.steps.diffpir import diffpir
@@ -32,9 +33,11 @@ STEPS: dict[str, Step] = {
     "ancestral": ancestral(0.8),
     "ddnm": ddnm(lambda level: 0.6),
     "diffpir": diffpir(0.5),
-    "dpm_solver": dpm_solver(0.5),
+    "dpm_solver": dpm_solver(lambda level: 0.5),
     "dps": dps(1.0, lambda level: 0.6),
 }
+# The probability flow and the reverse diffusion of the posterior, to second order.
+FLOW, REVERSE = dpm_solver(lambda level: 0.0), dpm_solver(partial(fresh_share, 1.0))
 # Those whose fixed point is the posterior mean. With part of the noise that was found before the data had their say, as
 # DDS and ancestral sampling have it, the mean is off by what the prior's direction adds; see the recursion below.
 UNBIASED = {
@@ -42,8 +45,8 @@ UNBIASED = {
     "renew": renew,
     "ddnm, all noise fresh": ddnm(lambda level: 1.0),
     "diffpir": diffpir(0.5),
-    "dpm_solver": dpm_solver(0.5),
-    "dpm_solver, flow": dpm_solver(0.0),
+    "dpm_solver": dpm_solver(lambda level: 0.7),
+    "dpm_solver, flow": FLOW,
 }
 
 
@@ -57,7 +60,7 @@ def test_mean_of_samples_is_the_posterior_mean(name: str) -> None:
     assert float((found - mean).abs().max()) < 0.06 * DEVIATION
 
 
-@pytest.mark.parametrize("step", [diffpir(0.0), dpm_solver(0.0), dpm_solver(0.5), dpm_solver(1.0)])
+@pytest.mark.parametrize("step", [diffpir(0.0), FLOW, dpm_solver(partial(fresh_share, 0.6)), REVERSE])
 def test_steps_in_the_direction_of_the_posterior_have_its_covariance(step: Step) -> None:
     assert _covariance_error(step, 300) < 0.1
 
@@ -129,10 +132,10 @@ def test_order_of_the_deterministic_steps() -> None:
         sample(clean, geometric(start, end, count + 1), watched, problem.context(noise), lambda x: x)
         return float((seen[-1][:, 0] - exact).norm())
 
-    for step, order in ((diffpir(0.0), 1), (dpm_solver(0.0), 2)):
+    for step, order in ((diffpir(0.0), 1), (FLOW, 2)):
         rates = [math.log2(error(step, count) / error(step, 2 * count)) for count in (80, 160)]
         assert rates == pytest.approx([order, order], abs=0.15)
-    assert error(dpm_solver(0.0), 20) < 0.3 * error(diffpir(0.0), 20)
+    assert error(FLOW, 20) < 0.3 * error(diffpir(0.0), 20)
 
 
 def test_reverse_diffusion_without_a_step_before_is_the_ancestral_one() -> None:
@@ -142,8 +145,25 @@ def test_reverse_diffusion_without_a_step_before_is_the_ancestral_one() -> None:
     x0 = problem.agree(problem.denoise(x, level.sigma, 0), level.sigma)
     q = (level.after / level.sigma) ** 2
     expected = q * x + (1 - q) * x0 + level.after * math.sqrt(1 - q) * context.noise(x, level)
-    found, estimate = dpm_solver(1.0)(context, x, level)
+    found, estimate = REVERSE(context, x, level)
     assert torch.allclose(found, expected, rtol=0, atol=1e-12) and torch.equal(estimate, x0)
+
+
+def test_second_order_against_diffpir() -> None:
+    """The same noise; but the estimate is the one half a step on, on the line through this one and the one before."""
+    problem = LinearProblem.of()
+    context, level, x = _state(problem)
+    level = Level(4, 0.4, 0.25, 0.5)
+    x0 = problem.agree(problem.denoise(x, level.sigma, 4), level.sigma)
+    before = x0 + 0.1 * torch.randn(x.shape, generator=torch.Generator().manual_seed(9), dtype=torch.float64)
+    slope = (x0 - before) / math.log(0.5 / 0.4)
+    middle = x0 + 0.5 * math.log(0.4 / 0.25) * slope
+    context.memory["before"] = before
+    found, estimate = dpm_solver(lambda level: math.sqrt(0.3))(context, x, level)
+    first, _ = diffpir(0.3)(context, x, level)
+    share = 1.0 - level.after / level.sigma * math.sqrt(0.7)
+    assert torch.allclose(found, first + share * (middle - x0), rtol=0, atol=1e-12)
+    assert torch.equal(estimate, x0) and torch.equal(context.memory["before"], x0)
 
 
 def test_diffpir_against_its_formula() -> None:

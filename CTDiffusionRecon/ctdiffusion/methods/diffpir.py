@@ -13,6 +13,7 @@ DDS takes eps before the data step. What `transition=diffpir` was in version 1 i
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,15 +34,25 @@ class DiffPIRParameters(ConjugateGradientParameters):
     zeta: float = parameter(
         0.8, "Share of the noise's variance that is fresh at each level: 0 deterministic, 1 all new.", low=0.0, high=1.0
     )
+    order: int = parameter(
+        1,
+        "Order of the step: 1 as published, or 2 (DPM-Solver++(2M)), which extrapolates the estimate from this level "
+        "and the one before, at no cost.",
+        low=1,
+        high=2,
+    )
 
 
 def run(problem: Problem, parameters: DiffPIRParameters) -> Tensor:
     """DiffPIR in 1/mm."""
     from ..samplers.steps.diffpir import diffpir
+    from ..samplers.steps.dpm_solver import dpm_solver
     from .families.image_data import conjugate_gradients
     from .families.images import reconstruct
 
-    return reconstruct(problem, parameters, diffpir(parameters.zeta), conjugate_gradients(parameters))
+    share = math.sqrt(parameters.zeta)
+    step = diffpir(parameters.zeta) if parameters.order == 1 else dpm_solver(lambda level: share)
+    return reconstruct(problem, parameters, step, conjugate_gradients(parameters))
 
 
 DIFFPIR = register(

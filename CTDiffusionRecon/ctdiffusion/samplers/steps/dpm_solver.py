@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..context import Context, Level, Step
@@ -11,29 +12,31 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def dpm_solver(eta: float) -> Step:
-    """Second order at one evaluation a level: this estimate and the one before give the one in the middle of the step.
+def dpm_solver(fresh: Callable[[Level], float]) -> Step:
+    """The step of DiffPIR, towards an estimate extrapolated to the middle of the step from this one and the one before.
 
-    Extrapolated linearly in t = -log sigma. With eta = 0 the step follows the probability flow of p(x0 | y), with
-    eta = 1 its reverse diffusion. The first step, and the one to sigma = 0, are of first order.
+    Linear in log sigma. Without fresh noise it follows the probability flow of p(x0 | y), with the noise of ancestral
+    sampling its reverse diffusion. The first step, and the one to sigma = 0, are of first order.
+
+    Args:
+        fresh: level -> share of the noise that is fresh.
 
     Source: Lu et al. 2022, section 5; with noise their SDE-DPM-Solver++(2M) in its midpoint form.
     """
 
     def step(context: Context, x: Tensor, level: Level) -> tuple[Tensor, Tensor]:
-        x0 = context.agree(context.denoise(x, level), level)
-        before = context.memory.get("before")
-        context.memory["before"] = x0
-        if level.after == 0.0:
-            return x0, x0
-        h = math.log(level.sigma / level.after)
+        x0 = context.denoise(x, level)
+        x0 = context.agree(x0, level)
         middle = x0
-        if before is not None and level.before is not None:
-            r = math.log(level.before / level.sigma) / h
-            middle = x0 + (x0 - before) / (2.0 * r)
+        before = context.memory.get("before")
+        if before is not None and level.before is not None and level.after > 0.0:
+            h, last = math.log(level.sigma / level.after), math.log(level.before / level.sigma)
+            middle = x0 + h / (2.0 * last) * (x0 - before)
+        context.memory["before"] = x0
         z = context.noise(x, level)
-        x = math.exp(-(1.0 + eta) * h) * x - math.expm1(-(1.0 + eta) * h) * middle
-        x = x + level.after * math.sqrt(-math.expm1(-2.0 * eta * h)) * z
+        share = fresh(level)
+        kept = level.after / level.sigma * math.sqrt(1.0 - share * share)
+        x = kept * x + (1.0 - kept) * middle + level.after * share * z
         return x, x0
 
     return step
