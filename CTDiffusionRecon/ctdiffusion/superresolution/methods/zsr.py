@@ -45,8 +45,8 @@ class ZSRParameters:
     )
     transition: str = parameter(
         "renew",
-        "How the next noise level is reached: with all noise fresh (renew, as published), a fixed share of it (dds), or "
-        "as the diffusion itself would (ancestral). diffpir: what version 1 called so, dds with the root of eta.",
+        "How the next noise level is reached: with all noise fresh (renew, as published), a fixed share of it (dds), "
+        "or as the diffusion itself would (ancestral). diffpir: what version 1 called so, dds with the root of eta.",
         choices=TRANSITIONS,
     )
     eta: float = parameter(
