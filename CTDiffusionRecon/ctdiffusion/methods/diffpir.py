@@ -67,6 +67,7 @@ DIFFPIR = register(
         needs_prior=True,
         presets={
             **THOROUGH,
+            "second-order": {"order": 2},
             "published": {**AS_PUBLISHED, "steps": 100, "zeta": 0.3, "cg_iterations": 50},
         },
     )
