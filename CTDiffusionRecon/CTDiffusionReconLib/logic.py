@@ -19,7 +19,7 @@ from .engine.engine import Engine
 from .engine.estimate import Estimate, calibration_query, estimate_request
 from .engine.query import EngineQuery
 from .engine.runner import Runner, SubprocessRunner
-from .engine.slicerengine import engineOfSettings, jobsFolder
+from .engine.slicerengine import engineOfSettings, privateJobsFolder
 from .panel.resultstable import ResultsTable
 from .queue.job import CANCELLED, DONE, FAILED, ReconstructionJob
 from .queue.jobs import JobQueue
@@ -332,13 +332,13 @@ def _newFolder(method: str) -> Path:
     Raises:
         OSError: it cannot be made.
     """
-    root = jobsFolder()
-    root.mkdir(parents=True, exist_ok=True)
+    root = privateJobsFolder()
     stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{method}"
     for number in range(1000):
         folder = root / (stem if number == 0 else f"{stem}-{number}")
         try:
-            folder.mkdir()
+            # Its owner's alone: it holds a patient's image.
+            folder.mkdir(mode=0o700)
         except FileExistsError:
             continue
         return folder

@@ -8,6 +8,7 @@ from ..engine.estimate import grid_of
 from ..scene.comparison.grids import ijk_to_ras
 from ..scene.inputs import checkVolume
 from ..scene.parameternode import InputKind, SliceChoice
+from ..scene.projectionfiles import kept, path_of
 from .panelrequest import chosen_slices
 from .rows import showRow, showRows
 
@@ -42,8 +43,11 @@ class InputPanel:
         showRow(ui, "sliceROISelector", simulated and parameters.sliceChoice == SliceChoice.ROI)
         for name in ("firstSliceSpinBox", "lastSliceSpinBox", "sliceRangeToLabel"):
             getattr(ui, name).setVisible(ranged)
-        if ui.projectionsPathLineEdit.currentPath != parameters.projectionsFile:
-            ui.projectionsPathLineEdit.currentPath = parameters.projectionsFile
+        path = path_of(parameters.projectionsFile)
+        if ui.projectionsPathLineEdit.currentPath != path:
+            ui.projectionsPathLineEdit.currentPath = path
+        if parameters.projectionsFile != kept(path):
+            parameters.projectionsFile = kept(path)
         text = volumeText(volume) if simulated else ""
         ui.inputNoteLabel.text = text
         ui.inputNoteLabel.setVisible(bool(text))
@@ -85,8 +89,8 @@ class InputPanel:
         return ""
 
     def _onPathChanged(self, path) -> None:
-        if self.parameters is not None and self.parameters.projectionsFile != path:
-            self.parameters.projectionsFile = path
+        if self.parameters is not None and path_of(self.parameters.projectionsFile) != path:
+            self.parameters.projectionsFile = kept(path)
 
     def _onSample(self, *unused) -> None:
         with slicer.util.tryWithErrorDisplay(_("The sample cannot be loaded."), waitCursor=True):

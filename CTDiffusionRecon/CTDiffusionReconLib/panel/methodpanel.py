@@ -152,6 +152,7 @@ class MethodPanel:
         for parameter in method["parameters"]:
             control = ParameterControl(parameter, self._onChanged)
             label = qt.QLabel(_("{parameter}:").format(parameter=label_of(parameter["name"])))
+            label.setTextFormat(qt.Qt.PlainText)
             label.toolTip = tooltip_of(parameter)
             form.addRow(label, control.widget)
             controls[parameter["name"]] = control

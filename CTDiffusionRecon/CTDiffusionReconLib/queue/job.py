@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ctdiffusion.core.strictjson import read_object
+from ctdiffusion.jobs.files import read_own_object
 from ctdiffusion.jobs.folder import JobFolder
 
 from .eventreader import Event
@@ -119,7 +119,7 @@ class ReconstructionJob:
     def provenance(self) -> dict[str, Any]:
         """The engine's record of a finished job; empty before."""
         try:
-            return read_object(JobFolder(self.folder).provenance)
+            return read_own_object(JobFolder(self.folder).provenance)
         except (OSError, ValueError):
             return {}
 

@@ -6,6 +6,7 @@ from typing import Any
 import slicer
 import vtk
 
+from ..engine.slicerengine import scenesKeepPaths
 from ..queue.job import ReconstructionJob
 from ..queue.slicerequest import SuperResolutionRequest
 from .inputs import InputRecord
@@ -60,6 +61,9 @@ def readVolume(path: Path) -> Any:
     storage.SetFileName(str(path))
     if not Path(path).is_file() or not storage.ReadData(node) or node.GetImageData() is None:
         raise OSError(f"{path}: the volume cannot be read")
+    # Slicer makes attributes of whatever the file's header says.
+    for name in list(node.GetAttributeNames()):
+        node.RemoveAttribute(name)
     return node
 
 
@@ -147,7 +151,7 @@ def _intoScene(job: ReconstructionJob, record: InputRecord, volume: Any, source:
             node.RemoveAttribute(name)
         for role in ("Input", *SINOGRAMS.values()):
             node.RemoveNodeReferenceIDs(PREFIX + role)
-        for name, value in attributes(job, record.name).items():
+        for name, value in attributes(job, record.name, scenesKeepPaths()).items():
             node.SetAttribute(name, value)
         if source is not None:
             node.SetNodeReferenceID(PREFIX + "Input", source.GetID())

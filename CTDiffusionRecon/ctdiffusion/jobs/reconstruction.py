@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from .. import pipeline
 from ..acquisition.measured.consistency import check_consistency
 from ..acquisition.measured.read import MeasuredProjections, read_projections
 from ..core.monitor import Monitor
+from ..core.regularfile import check_regular
 from ..images.volume import Volume, read_volume
 from ..pipeline import Measurement
 from ..priors.anatomy import body_part_warnings
@@ -44,7 +47,10 @@ def read(spec: JobSpec, folder: Path, monitor: JobMonitor) -> Given:
         _, info = find_prior(spec.prior, method.prior_kind, method.default_prior, method.name)
     monitor.step("read", 0, 1)
     with monitor.timed("io"):
-        files = provenance.file_hashes(path) if path.exists() else {}
+        if not os.path.isdir(path):
+            with suppress(FileNotFoundError):
+                check_regular(path)
+        files = provenance.file_hashes(path) if os.path.exists(path) else {}
         if spec.input_kind == "projections":
             found = read_projections(path)
             content = provenance.sha256_array(found.projections.data.numpy())
