@@ -12,7 +12,7 @@
 Nothing is solved for at a level: the data act through one gradient, which costs two more evaluations. B is A' as
 published, or filtered back-projection, for which tens of levels do instead of many hundreds. L is the largest
 curvature of the misfit: the published step is a number, to be tuned for every scanner, divided by the norm of the
-residual; here a length below 2 cannot overshoot anywhere.
+residual; here a length below 2 does not overshoot, whatever the scanner.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class DPSParameters(SamplingParameters):
     """Parameters of DPS."""
 
     length: float = parameter(
-        1.0,
-        "Step down the misfit at each level, in units of the longest that cannot overshoot; from 2 on it diverges.",
+        1.8,
+        "Step down the misfit at each level, in units of its inverse largest curvature; it overshoots from 2 on.",
         low=0.0,
         high=2.0,
     )
@@ -58,7 +58,7 @@ def run(problem: Problem, parameters: DPSParameters) -> Tensor:
 
 def work(parameters: DPSParameters) -> Work:
     """One gradient a level; the pass back through the network counts as two evaluations beside its own."""
-    pairs = parameters.steps + 12.0 + parameters.final_cg + 1.5
+    pairs = parameters.steps + 24.0 + parameters.final_cg + 1.5
     return Work(pairs, 4.0 * parameters.steps + 1.0, parameters.grid)
 
 

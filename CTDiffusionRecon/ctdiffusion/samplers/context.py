@@ -41,9 +41,8 @@ class DataTerm:
 
     Attributes:
         agree: (x0, sigma) -> the estimate after data consistency.
-        gradient: x0 -> gradient of the misfit f = 1/2 |A x0 - y|^2, weighed by the noise where it is known, in units of
-            its largest curvature: x0 - gradient is the longest step down that cannot overshoot. None where no step
-            asks for it.
+        gradient: x0 -> gradient of the misfit f = 1/2 |A x0 - y|^2 in units of its largest curvature: a step down of
+            twice this gradient begins to overshoot. None where no step asks for it.
         memory: what it keeps from one level to the next; a step may keep its own there. Saved with the state.
     """
 

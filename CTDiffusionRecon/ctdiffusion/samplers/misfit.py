@@ -11,7 +11,7 @@ from ..operators.base import LinearOperator
 from ..scan.projections import Projections
 
 # Steps of the power method for the largest curvature.
-_POWER = 12
+_POWER = 24
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ def dps(length: float, fresh: Callable[[Level], float]) -> Step:
 
     The gradient goes through the network: d f(D(x)) / dx = (dD / dx)' A' (A D(x) - y). The paper's step is a number
     divided by the norm of the residual; here it is `length` times the inverse of the misfit's largest curvature, so
-    that below 2 it cannot overshoot, whatever the scanner, the number of views and the noise.
+    that below 2 it does not overshoot, whatever the scanner, the number of views and the noise.
 
     Args:
         length: of the step down the misfit.
