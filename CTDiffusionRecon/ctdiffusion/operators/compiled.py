@@ -33,7 +33,8 @@ def compiled(parallel: bool = False, error_model: str = "python") -> Callable[[F
     import numba
 
     def decorate(function: Function) -> Function:
-        options: dict[str, Any] = {"parallel": parallel, "fastmath": FAST_MATH, "nogil": True, "error_model": error_model}
+        options: dict[str, Any] = {"parallel": parallel, "fastmath": FAST_MATH, "nogil": True}
+        options["error_model"] = error_model
         try:
             kernel: Function = numba.njit(cache=True, **options)(function)
         except RuntimeError:  # no place to keep it: neither beside the source nor in the user's cache folder

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-# Tiles per thread that go through the three stages together: few enough for the second cache, enough for the products.
-TILES = 192
+# Bytes of planes per thread that go through the three stages together: they should stay in the second cache. Fewer
+# tiles than the least would wait for the weights, more than the most gain nothing.
+CHUNK_BYTES = 1_250_000
+TILES = (63, 255)
 # G of arXiv:1509.09308, section 4.3: from three weights in a row to six.
 _WEIGHTS = (
     (1 / 4, 0.0, 0.0),
@@ -27,20 +27,8 @@ class Workspace:
         from .kernels import PLANE
 
         self.plane = PLANE
-        self._spread = torch.empty(36 * PLANE)
-        self._collected = torch.empty(36 * PLANE)
-
-    def flat(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Both sets of planes as the kernels take them."""
-        return self._spread.numpy(), self._collected.numpy()
-
-    def spread(self, tiles: int, channels: int) -> Tensor:
-        """Transformed input, 36 planes `[tile, channel]`."""
-        return self._spread.as_strided((36, tiles, channels), (self.plane, channels, 1))
-
-    def products(self, tiles: int, channels: int) -> Tensor:
-        """Products with the weights, likewise."""
-        return self._collected.as_strided((36, tiles, channels), (self.plane, channels, 1))
+        self.spread = torch.zeros(36 * PLANE)
+        self.products = torch.zeros(36 * PLANE)
 
 
 def transformed(weight: Tensor) -> Tensor:
@@ -81,25 +69,35 @@ def convolve(
     factor, offset = scale.contiguous().numpy(), shift.contiguous().numpy()
     down, across = -(-rows // 4), -(-columns // 4)
     total, shares = images * down * across, threads()
-    most = min(TILES * shares, workspace.plane // max(channels, outputs))
-    passes = -(-total // most)
-    into, out_of = workspace.flat()
-    for k in range(passes):
-        first, last = k * total // passes, (k + 1) * total // passes
-        count = last - first
-        before, after = workspace.spread(count, channels), workspace.products(count, outputs)
+    step = chunk(total, channels, outputs, shares, workspace.plane)
+    before = workspace.spread.as_strided((36, step, channels), (workspace.plane, channels, 1))
+    after = workspace.products[: 36 * step * outputs].view(36, step, outputs)
+    into, products = workspace.spread.numpy(), workspace.products.numpy()
+    tail = (factor, offset, other.numpy(), activate, added is not None, result.numpy())
+    for first in range(0, total, step):
+        count = min(step, total - first)
         if shares == 1:
             # Without numba's own threads: handing a few microseconds of work to another one takes longer than it.
             kernels.spread_range(source, down, across, first, 0, count, into)
+            torch.bmm(before, weights, out=after)
+            kernels.collect_range(products, step * outputs, down, across, first, 0, count, *tail)
         else:
             kernels.spread(source, down, across, first, count, into, shares)
-        torch.bmm(before, weights, out=after)
-        tail = (factor, offset, other.numpy(), activate, added is not None, result.numpy())
-        if shares == 1:
-            kernels.collect_range(out_of, down, across, first, 0, count, *tail)
-        else:
-            kernels.collect(out_of, down, across, first, count, *tail, shares)
+            torch.bmm(before, weights, out=after)
+            kernels.collect(products, step * outputs, down, across, first, count, *tail, shares)
     return result.permute(0, 3, 1, 2)
+
+
+def chunk(total: int, channels: int, outputs: int, shares: int, plane: int) -> int:
+    """Tiles that go through the stages together, of `total`.
+
+    An odd number: planes whose distance is a multiple of 4096 bytes would compete for lines of the first cache.
+    """
+    tiles = CHUNK_BYTES // (144 * (channels + outputs))
+    tiles = min(max(tiles, TILES[0]), TILES[1]) * shares
+    tiles = min(tiles, plane // max(channels, outputs) - 1)
+    passes = max(1, round(total / tiles))
+    return min(-(-total // passes) | 1, plane // max(channels, outputs))
 
 
 def threads() -> int:

@@ -22,6 +22,7 @@ Float32 = NDArray[np.float32]
 PLANE = 76 * 1024 + 48
 # Channels that are transformed at a time, so that a tile stays in the first cache.
 LANES = 128
+# The fewest channels that the compiler's vector loops take.
 WIDTH = 32
 
 # Unsigned, because a signed index might be negative and count from the end, and the compiler would have to look.
@@ -67,7 +68,8 @@ def sigmoid(x: float) -> float:
     p = p * r + np.float32(5.0000001201e-1)
     p = p * r * r + r + np.float32(1.0)
     power = np.int32((whole - np.int32(129)) << np.int32(23)).view(np.float32)
-    return np.float32(1.0) / (np.float32(1.0) + p * power)
+    result: float = np.float32(1.0) / (np.float32(1.0) + p * power)
+    return result
 
 
 @compiled()
@@ -149,38 +151,40 @@ def spread(x: Float32, down: int, across: int, first: int, count: int, planes: F
 
 
 @compiled()
-def column_after(planes: Float32, o: int, j: int) -> Four:
-    """A' of column `j` of the 6x6 numbers at `o` of the planes."""
-    return after(
-        planes[o + P[j]],
-        planes[o + P[6 + j]],
-        planes[o + P[12 + j]],
-        planes[o + P[18 + j]],
-        planes[o + P[24 + j]],
-        planes[o + P[30 + j]],
-    )
+def columns_after(products: Float32, at: int, plane: int, width: int, r: Float32) -> None:
+    """A' of the six columns of a tile, from planes that are `plane` numbers apart to the 4x6 numbers of `r`."""
+    six = Index(6) * plane
+    for j in range(6):
+        a = at + Index(j) * plane
+        b = a + six
+        c = b + six
+        d = c + six
+        e = d + six
+        f = e + six
+        to = Index(j * LANES)
+        for k in range(width):
+            o = to + k
+            r[o], r[o + Q[6]], r[o + Q[12]], r[o + Q[18]] = after(
+                products[a + k], products[b + k], products[c + k], products[d + k], products[e + k], products[f + k]
+            )
 
 
 @compiled()
-def tile_after(planes: Float32, at: int, width: int, q: Float32) -> None:
-    """A' of both directions, from the planes to the 4x4 pixels of `q`."""
-    for k in range(width):
-        o = at + k
-        a0, b0, c0, d0 = column_after(planes, o, 0)
-        a1, b1, c1, d1 = column_after(planes, o, 1)
-        a2, b2, c2, d2 = column_after(planes, o, 2)
-        a3, b3, c3, d3 = column_after(planes, o, 3)
-        a4, b4, c4, d4 = column_after(planes, o, 4)
-        a5, b5, c5, d5 = column_after(planes, o, 5)
-        q[k], q[k + Q[1]], q[k + Q[2]], q[k + Q[3]] = after(a0, a1, a2, a3, a4, a5)
-        q[k + Q[4]], q[k + Q[5]], q[k + Q[6]], q[k + Q[7]] = after(b0, b1, b2, b3, b4, b5)
-        q[k + Q[8]], q[k + Q[9]], q[k + Q[10]], q[k + Q[11]] = after(c0, c1, c2, c3, c4, c5)
-        q[k + Q[12]], q[k + Q[13]], q[k + Q[14]], q[k + Q[15]] = after(d0, d1, d2, d3, d4, d5)
+def rows_after(r: Float32, width: int, q: Float32) -> None:
+    """A' of the four rows of `r`, to the 4x4 pixels of `q`."""
+    for i in range(4):
+        at, to = Index(6 * i * LANES), Index(4 * i * LANES)
+        for k in range(width):
+            m, o = at + k, to + k
+            q[o], q[o + Q[1]], q[o + Q[2]], q[o + Q[3]] = after(
+                r[m], r[m + Q[1]], r[m + Q[2]], r[m + Q[3]], r[m + Q[4]], r[m + Q[5]]
+            )
 
 
 @compiled(error_model="numpy")
 def collect_range(
-    planes: Float32,
+    products: Float32,
+    plane: int,
     down: int,
     across: int,
     first: int,
@@ -193,10 +197,10 @@ def collect_range(
     add: bool,
     out: Float32,
 ) -> None:
-    """The same as `collect`, from places `begin` to `end` of the planes."""
+    """The same as `collect`, from places `begin` to `end` of each plane."""
     _, rows, columns, channels = out.shape
     blocks = (channels + LANES - 1) // LANES
-    q = np.empty(16 * LANES, np.float32)
+    r, q = np.empty(24 * LANES, np.float32), np.empty(16 * LANES, np.float32)
     result, other = out.reshape(-1), added.reshape(-1)
     factor, offset = scale.reshape(-1), shift.reshape(-1)
     for k in range(begin, end):
@@ -207,7 +211,8 @@ def collect_range(
         for block in range(blocks):
             c0 = block * channels // blocks
             width = (block + 1) * channels // blocks - c0
-            tile_after(planes, Index(k * channels + c0), Index(width), q)
+            columns_after(products, Index(k * channels + c0), Index(plane), Index(width), r)
+            rows_after(r, Index(width), q)
             for i in range(min(4, rows - top)):
                 for j in range(min(4, columns - left)):
                     pixel = ((image * rows + top + i) * columns + left + j) * channels + c0
@@ -230,7 +235,8 @@ def collect_range(
 
 @compiled(parallel=True)
 def collect(
-    planes: Float32,
+    products: Float32,
+    plane: int,
     down: int,
     across: int,
     first: int,
@@ -245,9 +251,9 @@ def collect(
 ) -> None:
     """The way back: 4x4 pixels of every tile into `out` `[image, row, column, channel]`.
 
-    A pixel becomes scale * value + shift, with `scale` and `shift` `[image, channel]`; then `activate` applies silu,
-    or `add` adds `added`, of the shape of `out`.
+    The planes of `products` are `plane` numbers apart. A pixel becomes scale * value + shift, with `scale` and `shift`
+    `[image, channel]`; then `activate` applies silu, or `add` adds `added`, of the shape of `out`.
     """
     for share in prange(shares):
         begin, end = share * count // shares, (share + 1) * count // shares
-        collect_range(planes, down, across, first, begin, end, scale, shift, added, activate, add, out)
+        collect_range(products, plane, down, across, first, begin, end, scale, shift, added, activate, add, out)
