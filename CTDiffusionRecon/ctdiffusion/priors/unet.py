@@ -25,7 +25,8 @@ class FourierFeatures(nn.Module):
 
     def __init__(self, bands: int, lowest: float, highest: float) -> None:
         super().__init__()
-        frequencies = torch.exp(torch.linspace(math.log(lowest), math.log(highest), bands))
+        # On the CPU even while a network is built without memory: there these functions would import a compiler.
+        frequencies = torch.exp(torch.linspace(math.log(lowest), math.log(highest), bands, device="cpu"))
         self.register_buffer("frequencies", frequencies, persistent=False)
 
     def forward(self, value: Tensor) -> Tensor:
