@@ -14,6 +14,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 TORCH = "torch==9.9.9"
+COMPILE = "ctdiffusion.compilation"
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +68,7 @@ def setup(run: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S
 
 def test_torch_is_installed_first_in_a_call_of_its_own(setup: Setup) -> None:
     setup.environment.prepare([setup.main, setup.extra])
-    assert setup.kinds() == ["venv", TORCH, "requirements.txt", "requirements-test.txt"]
+    assert setup.kinds() == ["venv", TORCH, "requirements.txt", "requirements-test.txt", COMPILE]
     assert setup.steps[0][-2:] == ["--clear", str(setup.root / ".venv")]
 
 
@@ -77,7 +78,7 @@ def test_second_call_installs_nothing(setup: Setup) -> None:
     setup.environment.prepare([setup.main])
     assert setup.steps == []
     setup.environment.prepare([setup.main, setup.extra])
-    assert setup.kinds() == ["requirements-test.txt"]
+    assert setup.kinds() == ["requirements-test.txt", COMPILE]
 
 
 def test_changed_requirements_are_installed_again(setup: Setup) -> None:
@@ -87,7 +88,7 @@ def test_changed_requirements_are_installed_again(setup: Setup) -> None:
     setup.main.write_text(f"{TORCH}\nnumpy==2.0\n", encoding="utf-8")
     setup.steps.clear()
     setup.environment.prepare([setup.main])
-    assert setup.kinds() == [TORCH, "requirements.txt"]
+    assert setup.kinds() == [TORCH, "requirements.txt", COMPILE]
 
 
 @pytest.mark.parametrize("broken_step", [TORCH, "requirements.txt"])
@@ -136,7 +137,7 @@ def test_environment_somebody_else_made_is_kept(setup: Setup) -> None:
     (setup.root / ".venv/lib/python3.11/site-packages").mkdir(parents=True)
     setup.environment.python.symlink_to(sys.executable)
     setup.environment.prepare([setup.main])
-    assert setup.kinds() == [TORCH, "requirements.txt"]
+    assert setup.kinds() == [TORCH, "requirements.txt", COMPILE]
 
 
 def test_package_and_command_work_in_a_path_with_spaces_and_accents(run: ModuleType, tmp_path: Path) -> None:

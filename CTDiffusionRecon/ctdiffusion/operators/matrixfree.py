@@ -11,7 +11,6 @@ from .compiled import pieces_of_work
 from .joseph import frame_of, stacked
 from .rays import rays_of
 
-
 # Image rows that rays cross at a time: so many of them for one slice, fewer for more slices (measured: 2.4 times the
 # speed of whole rays for 64 slices of 512 x 512 pixels).
 CACHED_ROWS, FEWEST_ROWS = 1024, 16

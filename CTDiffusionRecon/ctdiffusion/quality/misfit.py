@@ -38,7 +38,7 @@ def misfit(operator: LinearOperator, mu: Tensor, projections: Projections) -> di
 
 
 def _sum(function: Callable[..., Tensor], *values: Tensor) -> float:
-    """Sum of a function's values, rows in single precision and their sums in double; all in double if that overflows."""
+    """Sum of a function's values, rows in single precision and their sums in double; all in double on overflow."""
     rows = function(*values)
     total = float(rows.sum(-1).double().sum()) if rows.ndim else float(rows)
     return total if math.isfinite(total) else float(function(*(v.double() for v in values)).sum())
