@@ -118,7 +118,7 @@ def test_killed_installation_is_done_over(setup: Setup, run: ModuleType, monkeyp
     monkeypatch.setattr(run, "follow", setup.follow)
     setup.steps.clear()
     setup.environment.prepare([setup.main])
-    assert setup.kinds() == ["venv", TORCH, "requirements.txt"]
+    assert setup.kinds() == ["venv", TORCH, "requirements.txt", COMPILE]
 
 
 def test_unreadable_stamp_and_other_python_mean_not_installed(setup: Setup, run: ModuleType) -> None:

@@ -187,8 +187,8 @@ def conjugate_gradients(parameters: GradientParameters) -> Callable[[Problem, Pr
                 operator, projections, steps, error, parameters.tv, parameters.tv_axes, parameters.weighted
             )
             return Agreement(lambda mu, sigma: smooth(mu, tau(sigma)), smooth.carried)
-        plain = ConjugateGradientConsistency.of(operator, projections, steps, error, parameters.weighted)
-        return Agreement(lambda mu, sigma: plain(mu, tau(sigma)))
+        plain = ConjugateGradientConsistency.of(operator, projections, steps, error, parameters.weighted).carrying()
+        return Agreement(lambda mu, sigma: plain(mu, tau(sigma)), {} if plain.carried is None else plain.carried)
 
     return prepare
 
