@@ -48,4 +48,5 @@ class RadialPreconditioner:
 
     def __call__(self, r: Tensor, rho: float) -> Tensor:
         """The preconditioned residual for A' W A + rho I."""
-        return torch.fft.irfft2(torch.fft.rfft2(r) / (self.response + rho), s=r.shape[-2:])
+        out: Tensor = torch.fft.irfft2(torch.fft.rfft2(r) / (self.response + rho), s=r.shape[-2:])
+        return out

@@ -58,7 +58,7 @@ class WinogradConv2d(nn.Conv2d):
             and x.shape[0] * (x.shape[2] // 4) * (x.shape[3] // 4) >= FEWEST_TILES
             and not torch.is_autocast_enabled("cpu")
             and not (torch.is_grad_enabled() and (x.requires_grad or self.weight.requires_grad))
-            and not torch.jit.is_tracing()  # type: ignore[no-untyped-call]
+            and not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
         )
 
     def convolved(
