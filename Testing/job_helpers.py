@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ctdiffusion.events import EventLog, read_events
-from ctdiffusion.job import JobSpec
-from ctdiffusion.jobfolder import JobFolder
-from ctdiffusion.volume import Volume, write_volume
+from ctdiffusion.images.volume import Volume, write_volume
+from ctdiffusion.jobs.events import EventLog, read_events
+from ctdiffusion.jobs.folder import JobFolder
+from ctdiffusion.jobs.reconstruction_spec import JobSpec
 
 HERE = Path(__file__).resolve().parent
 PACKAGE = HERE.parent / "CTDiffusionRecon"

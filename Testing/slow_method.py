@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from ctdiffusion import jobrun
-from ctdiffusion.methods.registry import Method, Problem, register
-from ctdiffusion.parameters import parameter
-from ctdiffusion.stopping import leave
+from ctdiffusion.core.schema import parameter
+from ctdiffusion.jobs import run as jobrun
+from ctdiffusion.jobs.stopping import leave
+from ctdiffusion.methods.problem import Problem
+from ctdiffusion.methods.registry import Method, register
 from torch import Tensor
 
 HANG_S = 60.0
@@ -92,7 +93,8 @@ def main(arguments: list[str]) -> int:
         HANG[0] = place
         if place in ("read", "write"):
             _hang_in("read_volume" if place == "read" else "write_volume")
-    from ctdiffusion import cli, worker
+    from ctdiffusion.commands import main as cli
+    from ctdiffusion.jobs import worker
 
     return {"worker": worker.main, "cli": cli.main}[arguments[0]](arguments[1:])
 

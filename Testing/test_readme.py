@@ -11,8 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from ctdiffusion import cli, presets, units
-from ctdiffusion.simulate import SimulationSettings
+from ctdiffusion.acquisition.settings import SimulationSettings
+from ctdiffusion.commands import main as cli
+from ctdiffusion.core import units
+from ctdiffusion.scan import machines as presets
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -1,5 +1,5 @@
 """`python -m ctdiffusion` is the command line."""
 
-from .cli import command
+from .commands.main import command
 
 command()

@@ -7,10 +7,10 @@ import time
 
 import torch
 
-from .geometry import ConeBeam, FanBeam, Grid, equispaced
 from .operators.compiled import has_numba
 from .operators.factory import make_operator
 from .priors.winograd.layer import WinogradConv2d, accelerate
+from .scan.beams import ConeBeam, FanBeam, Grid, equispaced
 
 
 def compile_kernels() -> None:

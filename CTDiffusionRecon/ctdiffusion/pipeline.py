@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from .estimate import held_bytes
-from .geometry import Geometry, Grid
+from .acquisition.settings import SimulationSettings
+from .acquisition.simulate import simulate
+from .core.monitor import Monitor
+from .core.noise import NoiseSource
 from .images.memory import check_memory
-from .methods.registry import Method, Problem
-from .monitor import Monitor
-from .noise import NoiseSource
+from .images.volume import Volume
+from .jobs.estimate import held_bytes
+from .methods.problem import Problem
+from .methods.registry import Method
 from .operators.base import LinearOperator
 from .operators.factory import make_operator
 from .priors.kinds import check_kind
-from .projections import Projections
 from .quality.metrics import compare
 from .quality.misfit import misfit
-from .simulate import SimulationSettings, simulate
-from .volume import Volume
+from .scan.beams import Geometry, Grid
+from .scan.projections import Projections
 
 if TYPE_CHECKING:
     from .priors.kinds import AnyPrior
@@ -57,12 +59,21 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Result:
-    """A reconstructed volume in HU with its numbers; `metrics` is None where there is no reference."""
+    """A reconstructed volume with its numbers.
+
+    Attributes:
+        volume: HU, on the input's grid.
+        metrics: quality against the reference (`quality.metrics.compare`); None where there is none.
+        misfit: how far the volume is from the data (`quality.misfit.misfit`).
+        seconds: of the method.
+        warnings: what a user should know about it.
+    """
 
     volume: Volume
     metrics: dict[str, float] | None
     misfit: dict[str, float | None]
     seconds: float
+    warnings: tuple[str, ...] = ()
 
 
 def simulated(

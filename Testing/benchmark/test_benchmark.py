@@ -13,9 +13,9 @@ from ctdiffusion.benchmark.projectors import OWN, candidates, scan_of
 from ctdiffusion.benchmark.report import markdown
 from ctdiffusion.benchmark.scaling import peak_bytes
 from ctdiffusion.benchmark.timing import interleaved
-from ctdiffusion.cli import main
-from ctdiffusion.geometry import Grid
-from ctdiffusion.presets import KINDS
+from ctdiffusion.commands.main import main
+from ctdiffusion.scan.beams import Grid
+from ctdiffusion.scan.machines import KINDS
 
 CPU = torch.device("cpu")
 

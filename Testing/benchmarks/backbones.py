@@ -21,11 +21,11 @@ from pathlib import Path
 from unittest import mock
 
 import torch
-from ctdiffusion.priors.backbones import adm_unet, ddpm_unet, fir, ncsnpp
-from ctdiffusion.priors.backbones import repeat as repeating
-from ctdiffusion.priors.backbones.repeat import repeat
-from ctdiffusion.priors.importing.presets import PRESETS
-from ctdiffusion.priors.pack import build_network
+from ctdiffusion.priors.networks import adm_unet, ddpm_unet, fir, ncsnpp
+from ctdiffusion.priors.networks import repeat as repeating
+from ctdiffusion.priors.networks.repeat import repeat
+from ctdiffusion.priors.packs.importing.presets import PRESETS
+from ctdiffusion.priors.packs.pack import build_network
 from torch import Tensor, nn
 from torch.nn import functional
 

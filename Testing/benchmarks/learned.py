@@ -18,17 +18,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ctdiffusion import devices, pipeline
-from ctdiffusion.geometry import Geometry, Grid, equispaced
+from ctdiffusion import pipeline
+from ctdiffusion.acquisition.settings import SimulationSettings
+from ctdiffusion.core import devices
+from ctdiffusion.core.monitor import Monitor
+from ctdiffusion.core.schema import from_mapping
+from ctdiffusion.images.volume import read_volume
 from ctdiffusion.methods.registry import method_named
-from ctdiffusion.monitor import Monitor
-from ctdiffusion.parameters import from_mapping
-from ctdiffusion.presets import default_geometry, reference_fan
 from ctdiffusion.priors.kinds import AnyPrior, load_prior
 from ctdiffusion.priors.restorer import Restorer
 from ctdiffusion.quality.metrics import compare
-from ctdiffusion.simulate import SimulationSettings
-from ctdiffusion.volume import read_volume
+from ctdiffusion.scan.beams import Geometry, Grid, equispaced
+from ctdiffusion.scan.machines import default_geometry, reference_fan
 
 
 class Counter:

@@ -24,16 +24,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from ctdiffusion import devices, pipeline
-from ctdiffusion.geometry import equispaced
+from ctdiffusion import pipeline
+from ctdiffusion.acquisition.settings import SimulationSettings
+from ctdiffusion.core import devices
+from ctdiffusion.core.monitor import Monitor
+from ctdiffusion.core.schema import from_mapping
+from ctdiffusion.images.volume import Volume, read_volume
+from ctdiffusion.jobs.provenance import peak_process_bytes
 from ctdiffusion.methods.registry import method_named
-from ctdiffusion.monitor import Monitor
-from ctdiffusion.parameters import from_mapping
-from ctdiffusion.presets import default_geometry
-from ctdiffusion.priors.pack import load_pack, locate_pack
-from ctdiffusion.provenance import peak_process_bytes
-from ctdiffusion.simulate import SimulationSettings
-from ctdiffusion.volume import Volume, read_volume
+from ctdiffusion.priors.packs.pack import load_pack, locate_pack
+from ctdiffusion.scan.beams import equispaced
+from ctdiffusion.scan.machines import default_geometry
 
 METHODS = ("dds", "ddnm", "dds-tv", "iscs", "diffusionblend", "diffusionblend++")
 

@@ -13,19 +13,20 @@ import math
 
 import numpy as np
 import torch
-from ctdiffusion.geometry import FULL_TURN, equispaced
+from ctdiffusion.acquisition.settings import SimulationSettings
+from ctdiffusion.acquisition.simulate import simulate
+from ctdiffusion.core.monitor import Monitor
+from ctdiffusion.core.noise import NoiseSource
+from ctdiffusion.images.volume import Volume, read_volume
 from ctdiffusion.methods.fbp import FBPParameters
 from ctdiffusion.methods.fbp import reconstruct as fbp
-from ctdiffusion.methods.registry import Problem
+from ctdiffusion.methods.problem import Problem
 from ctdiffusion.methods.tv import TVParameters
 from ctdiffusion.methods.tv import reconstruct as tv
-from ctdiffusion.monitor import Monitor
-from ctdiffusion.noise import NoiseSource
 from ctdiffusion.operators.factory import make_operator
-from ctdiffusion.presets import default_geometry
 from ctdiffusion.quality.metrics import compare
-from ctdiffusion.simulate import SimulationSettings, simulate
-from ctdiffusion.volume import Volume, read_volume
+from ctdiffusion.scan.beams import FULL_TURN, equispaced
+from ctdiffusion.scan.machines import default_geometry
 from shared_data import shared
 from torch import Tensor
 

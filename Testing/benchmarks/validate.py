@@ -12,14 +12,14 @@ import json
 import math
 from pathlib import Path
 
-from ctdiffusion.geometry import Geometry, Grid, equispaced, limited_angle
-from ctdiffusion.presets import default_geometry
-from ctdiffusion.priors.pack import load_pack, locate_pack
+from ctdiffusion.acquisition.settings import SimulationSettings
+from ctdiffusion.images.volume import read_volume, write_volume
+from ctdiffusion.priors.packs.pack import load_pack, locate_pack
 from ctdiffusion.priors.prior import Prior
 from ctdiffusion.quality.roughness import roughness_z
-from ctdiffusion.simulate import SimulationSettings
-from ctdiffusion.study import run_study
-from ctdiffusion.volume import read_volume, write_volume
+from ctdiffusion.scan.beams import Geometry, Grid, equispaced, limited_angle
+from ctdiffusion.scan.machines import default_geometry
+from ctdiffusion.studies.study import run_study
 from learned import Counter, parsed
 
 CASES = {

@@ -10,9 +10,10 @@ import sys
 import numpy as np
 import pytest
 import slow_method  # noqa: F401 - registers the method "slow"
-from ctdiffusion import atomic, jobrun
-from ctdiffusion.events import read_events
-from ctdiffusion.worker import run_job
+from ctdiffusion.core import atomic
+from ctdiffusion.jobs import run as jobrun
+from ctdiffusion.jobs.events import read_events
+from ctdiffusion.jobs.worker import run_job
 from job_helpers import HERE, leftovers, make_input, make_job, process, result_of
 
 FULL = OSError(28, "No space left on device")
@@ -85,7 +86,7 @@ def test_a_real_limit_on_file_size(tmp_path, limit):
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     environment = {"NUMBA_CACHE_DIR": str(tmp_path / "numba")}
-    with process("-m", "ctdiffusion.worker", job.path, preexec_fn=limited, env=environment) as child:
+    with process("-m", "ctdiffusion.jobs.worker", job.path, preexec_fn=limited, env=environment) as child:
         _, err = child.communicate(timeout=100)
     assert child.returncode == 1
     assert err.strip().splitlines()[-1].startswith("error: ")
@@ -108,7 +109,7 @@ def _as_others():
 def test_a_read_only_folder_is_refused_in_one_line(tmp_path):
     job = make_job(tmp_path / "job")
     job.path.chmod(0o555)
-    with process("-m", "ctdiffusion.worker", job.path, preexec_fn=_as_others) as child:
+    with process("-m", "ctdiffusion.jobs.worker", job.path, preexec_fn=_as_others) as child:
         _, err = child.communicate(timeout=60)
     job.path.chmod(0o755)
     if (job.path / "lock").exists():
@@ -119,7 +120,7 @@ def test_a_read_only_folder_is_refused_in_one_line(tmp_path):
 
 
 def test_a_folder_that_cannot_be_made_is_refused_in_one_line(tmp_path, capsys):
-    from ctdiffusion import cli
+    from ctdiffusion.commands import main as cli
 
     source = make_input(tmp_path / "in")
     (tmp_path / "file").write_text("in the way")
@@ -146,7 +147,7 @@ NAMES = [
 
 @pytest.mark.parametrize("name", NAMES)
 def test_strange_paths(tmp_path, name, capsys):
-    from ctdiffusion import cli
+    from ctdiffusion.commands import main as cli
 
     if sys.platform == "win32" and any(c in name for c in '"|'):
         pytest.skip("not a file name on Windows")
@@ -163,7 +164,7 @@ def test_strange_paths(tmp_path, name, capsys):
 
 def test_a_worker_process_with_a_strange_path(tmp_path):
     job = make_job(tmp_path / "ünï;$(touch canary) 'x'" / "job")
-    with process("-m", "ctdiffusion.worker", job.path, "--json", cwd=tmp_path, env={"LC_ALL": "C"}) as child:
+    with process("-m", "ctdiffusion.jobs.worker", job.path, "--json", cwd=tmp_path, env={"LC_ALL": "C"}) as child:
         out, err = child.communicate(timeout=60)
     assert child.returncode == 0, err
     assert out.isascii()
@@ -196,6 +197,6 @@ def test_a_locale_with_a_decimal_comma_changes_nothing(tmp_path):
 
 
 def _photons(count):
-    from ctdiffusion.simulate import SimulationSettings
+    from ctdiffusion.acquisition.settings import SimulationSettings
 
     return SimulationSettings(photons=count)

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 import slow_method  # noqa: F401 - registers the method "slow"
-from ctdiffusion.worker import run_job
+from ctdiffusion.jobs.worker import run_job
 from job_helpers import leftovers, make_job, process, reached, result_of, saved, slow, status_on_disk, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -68,7 +68,7 @@ def test_a_torn_log_and_a_torn_temporary_do_not_hinder(tmp_path, unbroken):
 
 
 def test_a_result_that_was_being_replaced_is_put_back(tmp_path):
-    from ctdiffusion import atomic
+    from ctdiffusion.core import atomic
 
     old = tmp_path / "result.old.partial"
     old.mkdir()
@@ -87,7 +87,7 @@ def test_two_workers_cannot_run_one_folder(tmp_path):
     with slow("worker", job.path, "--save-every", "0", hang="step") as child:
         wait_for(saved(job, 3), child)
         before = job.events.read_bytes()
-        with process("-m", "ctdiffusion.worker", job.path) as second:
+        with process("-m", "ctdiffusion.jobs.worker", job.path) as second:
             _, err = second.communicate(timeout=60)
         assert second.returncode == 2
         assert f"another process (pid {child.pid}) is running this job" in err

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ctdiffusion.volume import read_volume
+from ctdiffusion.images.volume import read_volume
 from dicom_files import write_series, write_slice
 
 

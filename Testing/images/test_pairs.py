@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from ctdiffusion.volume import read_volume
+from ctdiffusion.images.volume import read_volume
 from dicom_files import write_slice
 
 

@@ -10,16 +10,18 @@ from typing import Any
 
 import pytest
 import torch
-from ctdiffusion.geometry import ConeBeam, Geometry, Grid, ParallelBeam, equispaced
-from ctdiffusion.methods.registry import Problem, method_named
-from ctdiffusion.methods.tv import STRENGTH, STRENGTH_VIEWS, assumed_weights, typical
-from ctdiffusion.monitor import Cancelled, Monitor
-from ctdiffusion.noise import NoiseSource
+from ctdiffusion.core.monitor import Cancelled, Monitor
+from ctdiffusion.core.noise import NoiseSource
+from ctdiffusion.core.schema import from_mapping
+from ctdiffusion.methods.families.raydata import assumed_weights, typical
+from ctdiffusion.methods.problem import Problem
+from ctdiffusion.methods.registry import method_named
+from ctdiffusion.methods.tv import STRENGTH, STRENGTH_VIEWS
 from ctdiffusion.operators.factory import make_operator
-from ctdiffusion.parameters import from_mapping
-from ctdiffusion.presets import default_geometry
-from ctdiffusion.projections import Projections
 from ctdiffusion.quality.misfit import misfit
+from ctdiffusion.scan.beams import ConeBeam, Geometry, Grid, ParallelBeam, equispaced
+from ctdiffusion.scan.machines import default_geometry
+from ctdiffusion.scan.projections import Projections
 from torch import Tensor
 
 METHODS = ("sirt", "cgls", "tv")

@@ -8,16 +8,17 @@ from functools import partial
 
 import pytest
 import torch
-from ctdiffusion.geometry import FanBeam, Grid, ParallelBeam, equispaced, limited_angle
-from ctdiffusion.methods.registry import Problem, method_named
-from ctdiffusion.monitor import Monitor
-from ctdiffusion.noise import NoiseSource
+from ctdiffusion.core.monitor import Monitor
+from ctdiffusion.core.noise import NoiseSource
+from ctdiffusion.core.schema import from_mapping
+from ctdiffusion.methods.problem import Problem
+from ctdiffusion.methods.registry import method_named
 from ctdiffusion.operators.factory import make_operator
-from ctdiffusion.parameters import from_mapping
-from ctdiffusion.presets import default_geometry, reference_fan
 from ctdiffusion.priors.cold import ColdRestorer
 from ctdiffusion.priors.restorer import Restorer
-from ctdiffusion.projections import Projections
+from ctdiffusion.scan.beams import FanBeam, Grid, ParallelBeam, equispaced, limited_angle
+from ctdiffusion.scan.machines import default_geometry, reference_fan
+from ctdiffusion.scan.projections import Projections
 from priors.small_pack import INFO
 from torch import Tensor, nn
 

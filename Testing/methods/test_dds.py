@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from ctdiffusion.geometry import ConeBeam, Grid, ParallelBeam, equispaced
+from ctdiffusion.core.monitor import Monitor
+from ctdiffusion.core.noise import NoiseSource
+from ctdiffusion.core.units import AttenuationScale
 from ctdiffusion.methods.dds import run as reconstruct
-from ctdiffusion.methods.image_sampling import GradientParameters as DDSParameters
-from ctdiffusion.methods.registry import Problem
-from ctdiffusion.monitor import Monitor
-from ctdiffusion.noise import NoiseSource
+from ctdiffusion.methods.families.images import GradientParameters as DDSParameters
+from ctdiffusion.methods.problem import Problem
 from ctdiffusion.operators.factory import make_operator
-from ctdiffusion.priors.pack import load_pack
-from ctdiffusion.projections import Projections
-from ctdiffusion.samplinggrid import sampling_grid
-from ctdiffusion.units import AttenuationScale
+from ctdiffusion.priors.packs.pack import load_pack
+from ctdiffusion.scan.beams import ConeBeam, Grid, ParallelBeam, equispaced
+from ctdiffusion.scan.projections import Projections
+from ctdiffusion.scan.sampling_grid import sampling_grid
 from priors.small_pack import small_pack
 from samplers.gaussian_prior import GaussianPrior, posterior
 

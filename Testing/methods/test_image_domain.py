@@ -10,17 +10,18 @@ from typing import Any
 
 import pytest
 import torch
-from ctdiffusion.geometry import ConeBeam, Grid, ParallelBeam, equispaced, limited_angle
-from ctdiffusion.methods.image_sampling import SIGMA_LIMITED, SIGMA_START, SamplingParameters, first_level
-from ctdiffusion.methods.registry import Problem, methods
-from ctdiffusion.monitor import Monitor
-from ctdiffusion.noise import NoiseSource
+from ctdiffusion.core.monitor import Monitor
+from ctdiffusion.core.noise import NoiseSource
+from ctdiffusion.core.schema import from_mapping
+from ctdiffusion.methods.families.images import SIGMA_LIMITED, SIGMA_START, SamplingParameters, first_level
+from ctdiffusion.methods.problem import Problem
+from ctdiffusion.methods.registry import methods
 from ctdiffusion.operators.factory import make_operator
-from ctdiffusion.parameters import from_mapping
-from ctdiffusion.priors.pack import load_pack
-from ctdiffusion.projections import Projections
+from ctdiffusion.priors.packs.pack import load_pack
 from ctdiffusion.samplers.admm import TotalVariationConsistency
 from ctdiffusion.samplers.nullspace import NullSpaceConsistency
+from ctdiffusion.scan.beams import ConeBeam, Grid, ParallelBeam, equispaced, limited_angle
+from ctdiffusion.scan.projections import Projections
 from methods.test_dds import DEVIATION, SIDE, UNIT, Interrupted, dense, small_problem
 from priors.small_pack import small_pack
 from samplers.gaussian_prior import GaussianPrior, posterior

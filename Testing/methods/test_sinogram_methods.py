@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
-from ctdiffusion.geometry import FanBeam, Grid, equispaced, limited_angle
-from ctdiffusion.measured import read_projections
-from ctdiffusion.methods.registry import Problem, method_named
-from ctdiffusion.methods.sinogram_sampling import Turn, fill_in, subset
-from ctdiffusion.monitor import Monitor
-from ctdiffusion.noise import NoiseSource
+from ctdiffusion.acquisition.measured.read import read_projections
+from ctdiffusion.core.monitor import Monitor
+from ctdiffusion.core.noise import NoiseSource
+from ctdiffusion.core.schema import from_mapping
+from ctdiffusion.methods.families.sinograms import Turn, fill_in, subset
+from ctdiffusion.methods.problem import Problem
+from ctdiffusion.methods.registry import method_named
+from ctdiffusion.methods.sinogram_systems import SYSTEMS, stages
 from ctdiffusion.operators.factory import make_operator
-from ctdiffusion.parameters import from_mapping
-from ctdiffusion.presets import default_geometry, reference_fan
 from ctdiffusion.priors.denoiser import Denoiser
 from ctdiffusion.priors.prior import Prior
 from ctdiffusion.priors.scan import check_scan
-from ctdiffusion.projections import Projections
+from ctdiffusion.scan.beams import FanBeam, Grid, equispaced, limited_angle
+from ctdiffusion.scan.machines import default_geometry, reference_fan
+from ctdiffusion.scan.projections import Projections
 from priors.small_pack import INFO
 from shared_data import shared
 from torch import Tensor
@@ -72,8 +74,8 @@ def problem(geometry, prior: Prior | None = None) -> Problem:
 
 
 def completed(name: str, given: Problem, **values: object) -> tuple[Turn, Tensor]:
-    stages = importlib.import_module(f"ctdiffusion.methods.{name}").stages
-    return fill_in(given, from_mapping(method_named(name).parameters, {"steps": 2, **values}, "methods"), stages)
+    acting = partial(stages, SYSTEMS[name])
+    return fill_in(given, from_mapping(method_named(name).parameters, {"steps": 2, **values}, "methods"), acting)
 
 
 @pytest.mark.parametrize("scan", [fan, parallel])

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from ctdiffusion.geometry import ConeBeam, FanBeam, Geometry, Grid, ParallelBeam, equispaced, limited_angle
 from ctdiffusion.operators.base import LinearOperator
 from ctdiffusion.operators.compiled import has_numba
 from ctdiffusion.operators.cone_cuda import has_diffct
 from ctdiffusion.operators.factory import make_operator
+from ctdiffusion.scan.beams import ConeBeam, FanBeam, Geometry, Grid, ParallelBeam, equispaced, limited_angle
 
 # Odd, unequal sizes, pixels that are not square, a grid off the isocentre, detectors off centre, uneven angles.
 GRID = Grid((3, 37, 46), (2.0, 1.3, 0.9), (4.0, -3.0, 2.0))

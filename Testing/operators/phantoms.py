@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from ctdiffusion.geometry import ConeBeam, Geometry, Grid, ParallelBeam
+from ctdiffusion.scan.beams import ConeBeam, Geometry, Grid, ParallelBeam
 from numpy.typing import NDArray
 from torch import Tensor
 

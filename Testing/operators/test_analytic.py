@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from ctdiffusion.geometry import ConeBeam, FanBeam, Geometry, Grid, ParallelBeam, equispaced
 from ctdiffusion.operators.factory import make_operator
+from ctdiffusion.scan.beams import ConeBeam, FanBeam, Geometry, Grid, ParallelBeam, equispaced
 from operators.phantoms import disc, lines, relative_error, shepp_logan, smooth
 
 GRID = Grid((1, 256, 256), (1.5, 1.2, 1.2))

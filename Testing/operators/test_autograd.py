@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-from ctdiffusion.geometry import FanBeam, Grid, ParallelBeam, equispaced
 from ctdiffusion.operators.autograd import differentiable
 from ctdiffusion.operators.sparse import TorchSparse
 from ctdiffusion.operators.stack import StackOperator
+from ctdiffusion.scan.beams import FanBeam, Grid, ParallelBeam, equispaced
 from operators.catalogue import Case, every_operator
 
 GRID = Grid((1, 8, 8), (1.0, 1.0, 1.2))

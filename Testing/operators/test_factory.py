@@ -7,11 +7,11 @@ import sys
 import numpy as np
 import pytest
 import torch
-from ctdiffusion.geometry import ConeBeam, FanBeam, Grid, ParallelBeam, equispaced
 from ctdiffusion.operators import cone_cuda, factory, joseph
 from ctdiffusion.operators.compiled import has_numba
 from ctdiffusion.operators.factory import make_operator
 from ctdiffusion.operators.rays import rays_of
+from ctdiffusion.scan.beams import ConeBeam, FanBeam, Grid, ParallelBeam, equispaced
 from operators.catalogue import GEOMETRIES
 from scipy.sparse import csr_matrix
 

@@ -8,20 +8,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from ctdiffusion.geometry import (
-    ConeBeam,
-    FanBeam,
-    Geometry,
-    Grid,
-    ParallelBeam,
-    equispaced,
-    limited_angle,
-)
 from ctdiffusion.operators import backprojection
 from ctdiffusion.operators import fdk as fdk_module
 from ctdiffusion.operators.fbp import fbp
 from ctdiffusion.operators.fdk import fdk
 from ctdiffusion.operators.filters import WINDOWS, ramp_filter, ramp_kernel, window_response
+from ctdiffusion.scan.beams import ConeBeam, FanBeam, Geometry, Grid, ParallelBeam, equispaced, limited_angle
 from operators.phantoms import Blobs, axes, disc, inscribed, psnr, relative_error, shepp_logan, smooth
 from torch import Tensor
 

@@ -6,8 +6,7 @@ import logging
 
 import pytest
 import torch
-from ctdiffusion.devices import out_of_memory
-from ctdiffusion.geometry import Grid, ParallelBeam, equispaced
+from ctdiffusion.core.devices import out_of_memory
 from ctdiffusion.operators import factory
 from ctdiffusion.operators.compiled import has_numba
 from ctdiffusion.operators.factory import make_operator
@@ -15,6 +14,7 @@ from ctdiffusion.operators.ladder import SlicePasses
 from ctdiffusion.operators.matrixfree import MatrixFree
 from ctdiffusion.operators.sparse import TorchSparse
 from ctdiffusion.operators.stack import StackOperator
+from ctdiffusion.scan.beams import Grid, ParallelBeam, equispaced
 from torch import Tensor
 
 GRID = Grid((13, 20, 24), (1.0, 1.0, 1.0))

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import pytest
 import torch
-from ctdiffusion.geometry import ConeBeam, FanBeam, Geometry, Grid, ParallelBeam
 from ctdiffusion.operators import torch_radon as adapter
 from ctdiffusion.operators.factory import make_operator
+from ctdiffusion.scan.beams import ConeBeam, FanBeam, Geometry, Grid, ParallelBeam
 from operators import emulated_torch_radon
 from operators.phantoms import Blobs, relative_error, smooth
 from torch import Tensor

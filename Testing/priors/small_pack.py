@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from ctdiffusion.priors.pack import build_network, write_pack
+from ctdiffusion.priors.packs.pack import build_network, write_pack
 from ctdiffusion.priors.prior import PriorInfo
 
 INFO = PriorInfo(

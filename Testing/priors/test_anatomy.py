@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ctdiffusion.events import read_events
+from ctdiffusion.jobs.events import read_events
+from ctdiffusion.jobs.worker import run_job
 from ctdiffusion.priors.anatomy import body_part_warnings
-from ctdiffusion.worker import run_job
 from dicom_files import write_series
 from job_helpers import make_job
 from priors.small_pack import INFO, small_pack

@@ -10,10 +10,10 @@ import pytest
 import torch
 from ctdiffusion.priors.cold import ColdRestorer, load_restorer
 from ctdiffusion.priors.denoiser import Denoiser
-from ctdiffusion.priors.pack import load_pack, write_pack
+from ctdiffusion.priors.packs.pack import load_pack, write_pack
 from ctdiffusion.priors.ve import VEDenoiser
 from ctdiffusion.priors.vp import VPDenoiser, noise_levels
-from priors.importing.checkpoints import random_network
+from priors.packs.importing.checkpoints import random_network
 from priors.small_pack import INFO, small_pack
 from torch import Tensor, nn
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from ctdiffusion.priors.denoiser import EDMDenoiser
-from ctdiffusion.priors.pack import build_network, load_pack
+from ctdiffusion.priors.packs.pack import build_network, load_pack
 from ctdiffusion.priors.prior import Prior
 from priors.small_pack import INFO, small_pack
 

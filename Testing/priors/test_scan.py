@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ctdiffusion.geometry import ConeBeam, FanBeam, Grid, ParallelBeam, equispaced, limited_angle
-from ctdiffusion.presets import default_geometry, reference_fan
 from ctdiffusion.priors.kinds import check_kind, kind_of, load_prior
-from ctdiffusion.priors.pack import read_info, write_info
+from ctdiffusion.priors.packs.pack import read_info, write_info
 from ctdiffusion.priors.scan import check_scan, views_per_turn
+from ctdiffusion.scan.beams import ConeBeam, FanBeam, Grid, ParallelBeam, equispaced, limited_angle
+from ctdiffusion.scan.machines import default_geometry, reference_fan
 from priors.small_pack import INFO, small_pack
 
 SCAN = {"kinds": ["fan"], "views_per_turn": [18, 288], "source_to_isocentre_px": [200, 1100]}

@@ -4,9 +4,9 @@ import copy
 
 import pytest
 import torch
-from ctdiffusion.priors.cold_unet import ColdUNet
 from ctdiffusion.priors.denoiser import EDMDenoiser
-from ctdiffusion.priors.unet import TripletUNet
+from ctdiffusion.priors.networks.cold_unet import ColdUNet
+from ctdiffusion.priors.networks.unet import TripletUNet
 from ctdiffusion.priors.winograd import layer as layers
 from ctdiffusion.priors.winograd.convolution import Workspace, chunk
 from ctdiffusion.priors.winograd.layer import WinogradConv2d, accelerate

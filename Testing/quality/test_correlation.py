@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from ctdiffusion.quality.correlation import matthews_correlation, otsu_threshold
+from quality.correlation import matthews_correlation, otsu_threshold
 
 
 def test_otsu_is_that_of_scikit_image():

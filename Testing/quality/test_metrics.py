@@ -8,8 +8,8 @@ import warnings
 
 import numpy as np
 import pytest
+from ctdiffusion.images.volume import Volume
 from ctdiffusion.quality.metrics import compare, field_of_view, plain, ssim, ssim_map
-from ctdiffusion.volume import Volume
 
 skimage_metrics = pytest.importorskip("skimage.metrics")
 SPACING = (0.9, 1.1, 2.0)

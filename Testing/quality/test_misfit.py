@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from ctdiffusion.geometry import Grid, ParallelBeam, equispaced
 from ctdiffusion.operators.base import LinearOperator
-from ctdiffusion.projections import Projections
 from ctdiffusion.quality.misfit import misfit
+from ctdiffusion.scan.beams import Grid, ParallelBeam, equispaced
+from ctdiffusion.scan.projections import Projections
 
 
 class Doubling(LinearOperator):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
-from ctdiffusion.geometry import FanBeam, Grid, equispaced
 from ctdiffusion.operators.factory import make_operator
-from ctdiffusion.projections import Projections
 from ctdiffusion.quality.misfit import misfit
+from ctdiffusion.scan.beams import FanBeam, Grid, equispaced
+from ctdiffusion.scan.projections import Projections
 
 
 def test_sums_of_rows_lose_nothing():

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 import pytest
+from ctdiffusion.images.volume import Volume
 from ctdiffusion.quality.roughness import roughness_z
-from ctdiffusion.volume import Volume
 
 
 def volume(steps: list[float]) -> Volume:

@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from ctdiffusion.monitor import Monitor
+from ctdiffusion.core.monitor import Monitor
 from ctdiffusion.samplers.cold import cold_update, dual_phase, sequential, similarity
 from torch import Tensor
 

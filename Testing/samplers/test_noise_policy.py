@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from ctdiffusion.noise import NoiseSource
+from ctdiffusion.core.noise import NoiseSource
 from ctdiffusion.samplers.noise_policy import POLICIES, InterSliceNoise, SharedNoise, noise_policy
 
 SHAPE = (13, 120, 130)

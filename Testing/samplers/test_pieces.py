@@ -7,12 +7,12 @@ from itertools import pairwise
 
 import pytest
 import torch
-from ctdiffusion.geometry import Grid, ParallelBeam, equispaced
 from ctdiffusion.operators.factory import make_operator
-from ctdiffusion.projections import Projections
 from ctdiffusion.samplers.consistency import ConjugateGradientConsistency
 from ctdiffusion.samplers.schedule import geometric
 from ctdiffusion.samplers.transition import TRANSITIONS, dds, transition_named
+from ctdiffusion.scan.beams import Grid, ParallelBeam, equispaced
+from ctdiffusion.scan.projections import Projections
 
 
 def test_geometric_levels_have_equal_ratios_and_exact_ends() -> None:

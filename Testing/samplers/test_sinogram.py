@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 import torch
-from ctdiffusion.monitor import Monitor
-from ctdiffusion.noise import NoiseSource
+from ctdiffusion.core.monitor import Monitor
+from ctdiffusion.core.noise import NoiseSource
 from ctdiffusion.samplers.schedule import geometric
 from ctdiffusion.samplers.sinogram import (
     Levels,

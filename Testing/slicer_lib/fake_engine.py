@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ctdiffusion.jobfolder import JobFolder
+    from ctdiffusion.jobs.folder import JobFolder
 
 HERE = Path(__file__).resolve().parent
 PACKAGE = HERE.parents[1] / "CTDiffusionRecon"
@@ -41,9 +41,9 @@ def make_folder(folder: Path, **behaviour: object) -> Path:
 
 def main(folder: Path) -> int:
     """Behave."""
-    from ctdiffusion.events import EventLog
-    from ctdiffusion.jobfolder import JobFolder, JobStatus
-    from ctdiffusion.joblock import JobLock
+    from ctdiffusion.jobs.events import EventLog
+    from ctdiffusion.jobs.folder import JobFolder, JobStatus
+    from ctdiffusion.jobs.lock import JobLock
 
     behaviour = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
     if "schema" in behaviour:
@@ -96,9 +96,9 @@ def main(folder: Path) -> int:
 
 def _copy(job: JobFolder, seconds: float) -> int:
     """A real specification: its input is the result."""
-    from ctdiffusion.events import EventLog
-    from ctdiffusion.jobfolder import JobStatus
-    from ctdiffusion.joblock import JobLock
+    from ctdiffusion.jobs.events import EventLog
+    from ctdiffusion.jobs.folder import JobStatus
+    from ctdiffusion.jobs.lock import JobLock
 
     lock = JobLock(job.path)
     lock.acquire()

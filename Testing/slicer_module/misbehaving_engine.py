@@ -23,7 +23,7 @@ def interpreter(folder: Path, **behaviour: object) -> str:
     text = json.dumps(behaviour).replace("'", "'\\''")
     script.write_text(
         "#!/bin/sh\n"
-        f'if [ "$1 $2" = "-m ctdiffusion.worker" ]; then\n'
+        f'if [ "$1 $2" = "-m ctdiffusion.jobs.worker" ]; then\n'
         f'  exec "{sys.executable}" "{HERE / "misbehaving_engine.py"}" \'{text}\' "$3"\n'
         "fi\n"
         f'exec "{sys.executable}" "$@"\n',
@@ -37,8 +37,8 @@ def main(behaviour: dict[str, object], folder: Path) -> int:
     """Behave, then, where nothing else is said, give back the input as the result."""
     sys.path.insert(0, str(HERE.parent / "slicer_lib"))
     import fake_engine
-    from ctdiffusion.events import EventLog
-    from ctdiffusion.jobfolder import JobFolder
+    from ctdiffusion.jobs.events import EventLog
+    from ctdiffusion.jobs.folder import JobFolder
 
     for _ in range(int(str(behaviour.get("flood_mb", 0))) * 1_000_000 // len(BLOCK)):
         sys.stdout.buffer.write(BLOCK)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import torch
-from ctdiffusion.geometry import ConeBeam, Geometry, Grid, ParallelBeam, equispaced
 from ctdiffusion.operators.base import LinearOperator
+from ctdiffusion.scan.beams import ConeBeam, Geometry, Grid, ParallelBeam, equispaced
 from torch import Tensor
 
 

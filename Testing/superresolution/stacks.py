@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from ctdiffusion.jobfolder import JobFolder
-from ctdiffusion.monitor import Monitor
-from ctdiffusion.noise import NoiseSource
+from ctdiffusion.core.monitor import Monitor
+from ctdiffusion.core.noise import NoiseSource
+from ctdiffusion.images.volume import Volume, write_volume
+from ctdiffusion.jobs.folder import JobFolder
+from ctdiffusion.jobs.superresolution_spec import SuperResolutionSpec
 from ctdiffusion.operators.slice_average import Profile, SliceAverage
-from ctdiffusion.superresolution.registry import ThickStack
-from ctdiffusion.superresolution.spec import SuperResolutionSpec
-from ctdiffusion.volume import Volume, write_volume
+from ctdiffusion.superresolution.stack import ThickStack
 
 # A rotation about two axes, in whole multiples of 1/25 so that it stays exact.
 OBLIQUE = (0.6, -0.64, 0.48, 0.8, 0.48, -0.36, 0.0, 0.6, 0.8)

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from ctdiffusion.events import read_events
-from ctdiffusion.jobfolder import JobFolder
-from ctdiffusion.priors.pack import write_pack
-from ctdiffusion.stopping import CANCELLED, StopRequest
-from ctdiffusion.superresolution.spec import SuperResolutionSpec
-from ctdiffusion.volume import Volume
-from ctdiffusion.worker import run_job
+from ctdiffusion.images.volume import Volume
+from ctdiffusion.jobs.events import read_events
+from ctdiffusion.jobs.folder import JobFolder
+from ctdiffusion.jobs.stopping import CANCELLED, StopRequest
+from ctdiffusion.jobs.superresolution_spec import SuperResolutionSpec
+from ctdiffusion.jobs.worker import run_job
+from ctdiffusion.priors.packs.pack import write_pack
 from dicom_files import write_series
 from job_helpers import leftovers, result_of
 from priors.small_pack import INFO, small_state

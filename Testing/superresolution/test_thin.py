@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from ctdiffusion.images.volume import Volume
 from ctdiffusion.operators.slice_average import SliceAverage
 from ctdiffusion.superresolution.thin import automatic_factor, cropped, thick_volume, thin_volume
-from ctdiffusion.volume import Volume
 from superresolution.stacks import OBLIQUE, head
 
 

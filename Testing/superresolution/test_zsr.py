@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from ctdiffusion.noise import NoiseSource
+from ctdiffusion.core.noise import NoiseSource
 from ctdiffusion.operators.slice_average import Profile
-from ctdiffusion.priors.pack import load_pack
+from ctdiffusion.priors.packs.pack import load_pack
 from ctdiffusion.superresolution.methods.zsr import ZSRParameters, run
 from ctdiffusion.superresolution.planes import (
     PLANES,

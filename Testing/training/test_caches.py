@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ctdiffusion.training import command
+from ctdiffusion.commands import train as command
 from ctdiffusion.training.cache import CachedVolume, read_cache, write_cache
 from ctdiffusion.training.degradations import check_degradations, write_degradations
 from ctdiffusion.training.madefrom import volumes_differ, volumes_record

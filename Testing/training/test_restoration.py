@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from ctdiffusion.commands.train import inheriting
+from ctdiffusion.core.units import HUWindow
 from ctdiffusion.operators.factory import make_operator
-from ctdiffusion.priors.cold_unet import ColdUNet, from_triplets
-from ctdiffusion.priors.pack import build_network, locate_pack, read_info
+from ctdiffusion.priors.networks.cold_unet import ColdUNet, from_triplets
+from ctdiffusion.priors.packs.pack import build_network, locate_pack, read_info
 from ctdiffusion.training import loop, restoration
 from ctdiffusion.training.cache import CachedVolume
-from ctdiffusion.training.command import inheriting
 from ctdiffusion.training.degradations import (
     BEAMS,
     Degradations,
@@ -28,7 +29,6 @@ from ctdiffusion.training.loop import LoopSettings, train
 from ctdiffusion.training.recipes import recipe_named
 from ctdiffusion.training.restoration import CompositeStep, DegradedCrops, restoration_loss
 from ctdiffusion.training.restoration_task import RestorationTask
-from ctdiffusion.units import HUWindow
 from torch import Tensor, nn
 
 VIEWS = (60, 30, 18)

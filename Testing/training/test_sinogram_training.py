@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from ctdiffusion.priors.pack import build_network
+from ctdiffusion.priors.packs.pack import build_network
 from ctdiffusion.training.cache import CachedVolume
 from ctdiffusion.training.loop import LoopSettings, train
 from ctdiffusion.training.recipes import recipe_named

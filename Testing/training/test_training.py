@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
-from ctdiffusion import volume
-from ctdiffusion.priors.pack import build_network, load_pack, load_state, read_info
-from ctdiffusion.training import command
+from ctdiffusion.commands import train as command
+from ctdiffusion.images import volume
+from ctdiffusion.priors.packs.pack import build_network, load_pack, load_state, read_info
 from ctdiffusion.training.cache import CachedVolume, held_out_patients, patient_of, read_cache, write_cache
 from ctdiffusion.training.denoising import denoising_loss, draw_sigma, triplet_noise
 from ctdiffusion.training.loop import LoopSettings, train

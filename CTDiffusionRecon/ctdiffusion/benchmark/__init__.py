@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Run the benchmark, print its tables and write the files that were asked for."""
-    from ..atomic import write_bytes
+    from ..core.atomic import write_bytes
     from .report import markdown
 
     for path in (arguments.json, arguments.markdown):
@@ -59,8 +59,8 @@ def run_benchmark(
     Raises:
         ValueError: an unknown part, fewer than one call, or no such device.
     """
-    from ..devices import resolve
-    from ..geometry import Grid
+    from ..core.devices import resolve
+    from ..scan.beams import Grid
     from .machine import machine_facts
     from .network import networks
     from .projectors import compare_projectors

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from ..geometry import ConeBeam, FanBeam, Geometry, Grid, ParallelBeam
+from ..scan.beams import ConeBeam, FanBeam, Geometry, Grid, ParallelBeam
 
 
 class GridSampleProjector:

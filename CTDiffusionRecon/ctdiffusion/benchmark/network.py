@@ -13,17 +13,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..geometry import Grid
-from ..methods.registry import Problem, method_named
-from ..monitor import Monitor
-from ..noise import NoiseSource
+from ..core.monitor import Monitor
+from ..core.noise import NoiseSource
+from ..core.units import AttenuationScale
+from ..images.volume import Volume, read_volume, write_volume
+from ..methods.problem import Problem
+from ..methods.registry import method_named
 from ..operators.factory import make_operator
-from ..priors.kinds import IMAGE, kind_of
-from ..priors.pack import find_packs, load_pack, read_info
+from ..priors.kind_names import IMAGE
+from ..priors.kinds import kind_of
+from ..priors.packs.pack import find_packs, load_pack, read_info
 from ..priors.prior import Prior
-from ..projections import Projections
-from ..units import AttenuationScale
-from ..volume import Volume, read_volume, write_volume
+from ..scan.beams import Grid
+from ..scan.projections import Projections
 from .projectors import scan_of
 from .timing import interleaved
 
@@ -78,7 +80,7 @@ def networks(
 
 def split(prior: Prior, grid: Grid, steps: int, device: torch.device) -> dict[str, Any]:
     """Seconds of DDS from 30 fan-beam views in network, projector, reading and writing, and everything else."""
-    from ..provenance import peak_memory
+    from ..jobs.provenance import peak_memory
 
     method = method_named("dds")
     scale, watch = AttenuationScale(), Stopwatch()

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from ..geometry import Geometry, Grid, equispaced
 from ..operators.factory import make_operator
-from ..presets import KINDS, default_geometry
+from ..scan.beams import Geometry, Grid, equispaced
+from ..scan.machines import KINDS, default_geometry
 from .gridsample import GridSampleProjector
 from .references import AstraProjector, RtkProjector, has_astra, has_rtk
 from .timing import interleaved

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..geometry import ConeBeam, FanBeam, Geometry, Grid, ParallelBeam
+from ..scan.beams import ConeBeam, FanBeam, Geometry, Grid, ParallelBeam
 
 
 def has_astra(geometry: Geometry) -> bool:

@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 
-from ..geometry import Grid
+from ..jobs.provenance import peak_process_bytes
 from ..operators.factory import make_operator
-from ..provenance import peak_process_bytes
+from ..scan.beams import Grid
 from .projectors import scan_of
 from .timing import interleaved
 

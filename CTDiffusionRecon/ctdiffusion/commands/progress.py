@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TextIO
 
-from ..events import Event
+from ..jobs.events import Event
 
 _WIDTH = 28
 # Without a terminal a phase is reported when it begins and at every tenth of it.

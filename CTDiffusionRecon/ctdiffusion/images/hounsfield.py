@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..units import LOWEST_HU
+from ..core.units import LOWEST_HU
 
 # Above this only metal is found: cortical bone ends near 2000 HU, dental enamel near 3000 HU.
 METAL_HU = 4000.0

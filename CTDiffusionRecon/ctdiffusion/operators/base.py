@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
-from ..geometry import Geometry, Grid
+from ..scan.beams import Geometry, Grid
 
 
 class LinearOperator(ABC):

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..geometry import ConeBeam, Grid
+from ..scan.beams import ConeBeam, Grid
 from .base import LinearOperator
 from .fdk import fdk
 from .joseph import frame_of

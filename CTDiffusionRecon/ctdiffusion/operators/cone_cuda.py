@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..geometry import ConeBeam, Grid
+from ..scan.beams import ConeBeam, Grid
 
 
 def has_diffct() -> bool:

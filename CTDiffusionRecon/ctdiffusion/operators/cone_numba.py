@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..geometry import ConeBeam, Grid
+from ..scan.beams import ConeBeam, Grid
 from .compiled import pieces_of_work
 from .cone import cone_frame, cone_scan, cone_turn, obliquity
 

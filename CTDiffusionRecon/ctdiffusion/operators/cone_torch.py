@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..geometry import ConeBeam, Grid
+from ..scan.beams import ConeBeam, Grid
 from .cone import cone_frame, cone_scan, obliquity
 
 # Numbers in the largest intermediate array of one block of detector columns.

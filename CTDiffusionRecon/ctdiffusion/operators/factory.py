@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from ..devices import out_of_memory
-from ..geometry import ConeBeam, FanBeam, Geometry, Grid, ParallelBeam
+from ..core.devices import out_of_memory
+from ..scan.beams import ConeBeam, FanBeam, Geometry, Grid, ParallelBeam
 from .base import LinearOperator
 from .compiled import has_numba
 from .cone import ConeOperator

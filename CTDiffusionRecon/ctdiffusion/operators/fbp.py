@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..geometry import FanBeam, Grid, ParallelBeam
+from ..scan.beams import FanBeam, Grid, ParallelBeam
 from .angular import fan_angles, ray_weights
 from .backprojection import backproject
 from .filters import ramp_filter

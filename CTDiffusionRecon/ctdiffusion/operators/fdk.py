@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..geometry import ConeBeam, Grid
+from ..scan.beams import ConeBeam, Grid
 from .angular import ray_weights
 from .compiled import has_numba
 from .filters import ramp_filter

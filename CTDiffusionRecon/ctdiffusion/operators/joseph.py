@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry import Grid
+from ..scan.beams import Grid
 from .compiled import has_numba
 from .rays import Rays
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ..devices import out_of_memory
+from ..core.devices import out_of_memory
 
 LOG = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..geometry import FanBeam, Grid, ParallelBeam
+from ..scan.beams import FanBeam, Grid, ParallelBeam
 from .compiled import pieces_of_work
 from .joseph import frame_of, stacked
 from .rays import rays_of

@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from ..geometry import ConeBeam, FanBeam, ParallelBeam
+from ..scan.beams import ConeBeam, FanBeam, ParallelBeam
 
 Beam = TypeVar("Beam", bound=ParallelBeam | FanBeam | ConeBeam)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry import FanBeam, ParallelBeam
+from ..scan.beams import FanBeam, ParallelBeam
 
 Array = NDArray[np.float64]
 
@@ -31,7 +31,7 @@ class Rays:
 
 
 def rays_of(geometry: ParallelBeam | FanBeam) -> Rays:
-    """The rays of every view and detector column, in the world frame of `ctdiffusion.geometry`."""
+    """The rays of every view and detector column, in the world frame of `ctdiffusion.scan.beams`."""
     theta = np.asarray(geometry.angles, dtype=np.float64)[:, None]
     u = np.asarray(geometry.column_positions(), dtype=np.float64)[None, :]
     cos, sin = np.cos(theta), np.sin(theta)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..geometry import Geometry, Grid
+from ..scan.beams import Geometry, Grid
 
 
 def check_volume(x: Tensor, geometry: Geometry, grid: Grid) -> None:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..geometry import FanBeam, Grid, ParallelBeam
+from ..scan.beams import FanBeam, Grid, ParallelBeam
 from .compiled import pieces_of_work
 from .joseph import SparseMatrix, joseph_matrices
 from .rays import rays_of

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from torch import Tensor
 
-from ..geometry import FanBeam, Grid, ParallelBeam
+from ..scan.beams import FanBeam, Grid, ParallelBeam
 from .base import LinearOperator
 from .fbp import fbp
 from .ladder import SlicePasses

@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..geometry import ConeBeam, FanBeam, Geometry, Grid
+from ..scan.beams import ConeBeam, FanBeam, Geometry, Grid
 from .base import LinearOperator
 from .fbp import fbp
 from .fdk import fdk

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from .pack import METADATA_FILE, load_network, read_info
+from .packs.pack import METADATA_FILE, load_network, read_info
 from .parametrisation import COLD
 from .prior import PriorInfo
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..devices import out_of_memory
-from ..units import HUWindow
+from ..core.devices import out_of_memory
+from ..core.units import HUWindow
 from .denoiser import SAME_SLICE, Denoiser
 from .winograd.layer import accelerate
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..devices import out_of_memory
+from ..core.devices import out_of_memory
 from .cold import ColdRestorer, load_restorer
 from .prior import PriorInfo
 from .winograd.layer import accelerate

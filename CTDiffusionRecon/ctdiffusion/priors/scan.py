@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ..geometry import FULL_TURN, ConeBeam, FanBeam, Geometry, Grid, ParallelBeam
+from ..scan.beams import FULL_TURN, ConeBeam, FanBeam, Geometry, Grid, ParallelBeam
 from .prior import PriorInfo, pixel_warnings
 
 # Largest departure from equal spacing, in parts of the spacing.

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from ..volume import Volume
+from ..images.volume import Volume
 
 WINDOW = 7
 PLANES = {"axial": 0, "coronal": 1, "sagittal": 2}

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..operators.base import LinearOperator
-from ..projections import Projections
+from ..scan.projections import Projections
 
 
 def misfit(operator: LinearOperator, mu: Tensor, projections: Projections) -> dict[str, float | None]:

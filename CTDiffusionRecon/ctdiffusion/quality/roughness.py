@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..volume import Volume
+from ..images.volume import Volume
 from .metrics import field_of_view
 
 

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 
 from ..operators.base import LinearOperator
-from ..projections import Projections
+from ..scan.projections import Projections
 from ..solvers.cg import conjugate_gradient
-
-AXES = {"z": (0,), "plane": (1, 2), "all": (0, 1, 2)}
+from .choices import AXES
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..monitor import Monitor
+from ..core.monitor import Monitor
 
 # x -> R(x, t) for the slices of one level t.
 Restore = Callable[[Tensor, int], Tensor]

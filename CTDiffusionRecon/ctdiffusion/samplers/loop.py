@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ..monitor import Monitor
+from ..core.monitor import Monitor
 from .noise_policy import NoisePolicy
 from .slice_policy import Denoise
 from .transition import Transition

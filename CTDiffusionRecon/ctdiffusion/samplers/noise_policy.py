@@ -9,9 +9,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..noise import NoiseSource
-
-POLICIES = ("independent", "inter-slice", "shared")
+from ..core.noise import NoiseSource
+from .choices import POLICIES
 
 
 class NoisePolicy(Protocol):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..operators.base import LinearOperator
-from ..projections import Projections
+from ..scan.projections import Projections
 from ..solvers.sirt import sirt, sirt_weights
 
 

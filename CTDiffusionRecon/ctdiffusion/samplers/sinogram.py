@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..monitor import Monitor
-from ..noise import NoiseSource
+from ..core.monitor import Monitor
+from ..core.noise import NoiseSource
 from ..priors.prior import Prior
 
 # Views by which a sinogram is continued around the turn before the network sees it, at least.

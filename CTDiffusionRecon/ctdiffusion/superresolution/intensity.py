@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.units import HUWindow, robust_maximum
 from ..images.hounsfield import to_hounsfield
+from ..images.volume import Volume
 from ..priors.prior import PriorInfo
-from ..units import HUWindow, robust_maximum
-from ..volume import Volume
 
 PER_MILLE = (0.0, 1000.0)
 # An MR volume may dip below zero (filtered, interpolated), but not to this share of its robust maximum.

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ..core.units import robust_maximum
+from ..images.volume import Volume
 from ..operators.slice_average import SliceAverage
 from ..quality.metrics import compare
-from ..units import robust_maximum
-from ..volume import Volume
 
 
 def against_truth(result: Volume, reference: Volume, modality: str) -> dict[str, float]:

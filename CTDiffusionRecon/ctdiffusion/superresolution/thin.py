@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..operators.slice_average import FACTORS, SliceAverage
-from ..volume import Volume
+from ..images.volume import Volume
+from ..operators.slice_average import SliceAverage
+from ..operators.slice_profiles import FACTORS
 
 
 def automatic_factor(thick: Volume) -> tuple[int, tuple[str, ...]]:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..provenance import sha256_array, sha256_file
+from ..jobs.provenance import sha256_array, sha256_file
 
 INDEX_FILE = "index.json"
 IMAGES_FILE = "images.json"

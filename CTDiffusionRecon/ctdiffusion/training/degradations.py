@@ -16,10 +16,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..geometry import FanBeam, Grid, ParallelBeam, equispaced
 from ..operators.base import LinearOperator
 from ..operators.factory import make_operator
-from ..presets import default_geometry, reference_fan
+from ..scan.beams import FanBeam, Grid, ParallelBeam, equispaced
+from ..scan.machines import default_geometry, reference_fan
 from .cache import CachedVolume, full_field
 from .madefrom import refuse_if, spacings_of, volumes_differ, volumes_record
 
@@ -172,7 +172,7 @@ def slice_grid(size: int, spacing: float) -> Grid:
 
 def degraded_hu(operator: LinearOperator, hu: Tensor) -> Tensor:
     """D(x) = FBP(A x) of slices in HU, for the scan of `operator`."""
-    from ..units import AttenuationScale
+    from ..core.units import AttenuationScale
 
     scale = AttenuationScale()
     return scale.to_hu(operator.fbp(operator.forward(scale.to_mu(hu))))
@@ -192,8 +192,9 @@ def _scanned(
     hu: NDArray[np.int16], spacing: float, views: int, random: np.random.Generator
 ) -> tuple[NDArray[np.int16], NDArray[np.int64]]:
     """The slices as their sparse scans show them, and which beam each was scanned with."""
-    from ..simulate import SimulationSettings, simulate
-    from ..volume import Volume
+    from ..acquisition.settings import SimulationSettings
+    from ..acquisition.simulate import simulate
+    from ..images.volume import Volume
 
     out = np.empty(hu.shape, np.int16)
     beams = np.empty(len(hu), np.int64)

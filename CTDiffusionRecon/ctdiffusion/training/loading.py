@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ..units import per_mille
-from ..volume import read_intensities, read_volume
+from ..core.units import per_mille
+from ..images.volume import read_intensities, read_volume
 
 HU_LOWEST, HU_HIGHEST = -1024.0, 3071.0
 

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..noise import NoiseSource
+from ..core.noise import NoiseSource
 from ..priors.prior import Prior, PriorInfo
 from .cache import CachedVolume
 
@@ -64,11 +64,11 @@ def dds_psnr(
 
     Needs the packages of a reconstruction (SimpleITK, scipy), which a bare training machine may lack.
     """
-    from ..geometry import equispaced
-    from ..presets import default_geometry
-    from ..simulate import SimulationSettings
-    from ..study import run_study
-    from ..volume import Volume
+    from ..acquisition.settings import SimulationSettings
+    from ..images.volume import Volume
+    from ..scan.beams import equispaced
+    from ..scan.machines import default_geometry
+    from ..studies.study import run_study
 
     card = {}
     for entry, array in volumes:

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils.data import Dataset
 
+from ..core.units import HUWindow
 from ..operators.base import LinearOperator
 from ..operators.factory import make_operator
-from ..units import HUWindow
 from .degradations import BEAMS, PARTS, Degradations, degraded_hu, scan_of, slice_grid
 from .loop import Batch
 

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..core.units import AttenuationScale, HUWindow
 from ..operators.factory import make_operator
-from ..priors.cold_unet import from_triplets
+from ..priors.networks.cold_unet import from_triplets
 from ..priors.prior import PriorInfo
-from ..units import AttenuationScale, HUWindow
 from .degradations import (
     INDEX_FILE,
     Degradations,
@@ -109,8 +109,9 @@ class RestorationTask:
     @torch.no_grad()
     def card(self, recipe: Recipe, network: nn.Module, validation: Volumes) -> dict[str, Any]:
         """See `Task.card`: RMSE in HU of FBP and of one restoration, by views, on noise-free reference scans."""
-        from ..simulate import SimulationSettings, simulate
-        from ..volume import Volume
+        from ..acquisition.settings import SimulationSettings
+        from ..acquisition.simulate import simulate
+        from ..images.volume import Volume
 
         window, scale = HUWindow(*recipe.window), AttenuationScale()
         network.eval()

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..noise import NoiseSource
+from ..core.noise import NoiseSource
 from ..priors.denoiser import EDMDenoiser
 from ..priors.prior import Prior, PriorInfo
 from .denoising import denoising_loss
@@ -99,9 +99,10 @@ class SinogramTask:
 
     def card(self, recipe: Recipe, network: nn.Module, validation: Volumes) -> dict[str, Any]:
         """See `Task.card`: RMSE of denoising full sinograms and subsets, in the prior's range."""
+        from ..acquisition.settings import SimulationSettings
+        from ..acquisition.simulate import simulate
+        from ..images.volume import Volume
         from ..samplers.sinogram import denoise_wrapped
-        from ..simulate import SimulationSettings, simulate
-        from ..volume import Volume
         from .degradations import scan_of, slice_grid
 
         prior = Prior(self.info(recipe), EDMDenoiser(network, recipe.sigma_data, recipe.mean))

@@ -50,8 +50,9 @@ def write_sinograms(
     Raises:
         ValueError: no volume of `size` x `size` pixels.
     """
-    from ..simulate import SimulationSettings, simulate
-    from ..volume import Volume
+    from ..acquisition.settings import SimulationSettings
+    from ..acquisition.simulate import simulate
+    from ..images.volume import Volume
 
     full = full_field(volumes, size)
     counts = _counts(full, slices)

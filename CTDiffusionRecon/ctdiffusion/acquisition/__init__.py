@@ -1,0 +1,1 @@
+"""Where projections come from: simulated from a volume, or measured."""

@@ -1,0 +1,1 @@
+"""What every room uses: units, noise, progress, strict values, whole files, devices."""

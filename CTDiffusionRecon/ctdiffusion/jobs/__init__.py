@@ -1,0 +1,1 @@
+"""A job folder and everything that happens in it: specification, run, progress, stopping, provenance, estimates."""

@@ -1,0 +1,1 @@
+"""Prior packs: the folder, its check, import of published weights, joining, trial."""

@@ -1,0 +1,1 @@
+"""Several methods on one measurement, side by side: study, report, demo."""
