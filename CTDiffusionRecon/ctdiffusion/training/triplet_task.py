@@ -26,7 +26,9 @@ class TripletTask:
 
     def lesson(self, recipe: Recipe, volumes: Volumes, work: Path, seed: int, augment: Augment | None) -> Lesson:
         """See `Task.lesson`."""
-        crops = TripletCrops(volumes, recipe.window, recipe.crop, 2**40, seed, recipe.spacings, augment)
+        crops = TripletCrops(
+            volumes, recipe.window, recipe.crop, 2**40, seed, recipe.spacings, augment, recipe.modality == "CT"
+        )
         return Lesson(crops, denoising_loss(recipe.sigma_data, recipe.mean))
 
     def info(self, recipe: Recipe) -> PriorInfo:
