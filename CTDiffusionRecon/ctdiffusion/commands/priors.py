@@ -119,4 +119,5 @@ def _list() -> None:
         low, high = info.spacing_range
         pixels = f"{low:g} to {high:g} mm pixels" if info.domain == "image" else "sinograms"
         imported = "; imported" if info.origin else ""
-        print(f"{name}  {info.version}  {info.modality} {', '.join(info.body_parts)}; {pixels}{imported}; {folder}")
+        shows = ", ".join(info.body_parts) or "body parts not stated"
+        print(f"{name}  {info.version}  {info.modality} {shows}; {pixels}{imported}; {folder}")

@@ -29,9 +29,9 @@ class TripletCrops(Dataset[Example]):
     The pixel size is drawn log-uniformly from `spacings`, within what the volume supports: enlarging by more than
     1.25 would teach the prior interpolation blur, shrinking is limited by the crop still fitting into the slice.
 
-    With `scanners` the crops (of CT, in HU) vary as other scanners would have made them; then `seen` is what the network
-    is shown in place of `stack`, before white noise, and `grain` the noise that `stack` carries itself, both in the
-    prior's range.
+    With `scanners` the crops (of CT, in HU) vary as other scanners would have made them; then `seen` is what the
+    network is shown in place of `stack`, before white noise, and `grain` the noise that `stack` carries itself, both in
+    the prior's range.
     """
 
     def __init__(
