@@ -1,4 +1,4 @@
-"""Training as a product: whose prior it is, progress, crash and resume, stopping, pictures, verdict, who was held out."""
+"""Training as a product: whose prior it is, progress, crash and resume, stopping, pictures, verdict, held out."""
 
 from __future__ import annotations
 
