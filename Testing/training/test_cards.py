@@ -52,7 +52,7 @@ class Nothing(torch.nn.Module):
         return torch.zeros_like(x)
 
 
-def test_the_loss_shows_one_image_and_asks_for_the_other() -> None:
+def test_the_loss_counts_noisy_slices_for_less() -> None:
     batch = {"stack": torch.full((2, 3, 8, 8), 0.5), "label": torch.zeros(2, dtype=torch.int64)}
     batch["log_spacing"] = torch.zeros(2)
 
@@ -62,9 +62,6 @@ def test_the_loss_shows_one_image_and_asks_for_the_other() -> None:
         return float(function(Nothing(), {**batch, **extra}, torch.Generator().manual_seed(0)))
 
     plain = at({})
-    assert at({"seen": batch["stack"]}) == pytest.approx(plain)
-    # The untrained network returns what it is shown: an offset of 0.1 in it is an error of 0.1 at a weight of 1/s^2.
-    assert at({"seen": batch["stack"] + 0.1}) > 50 * plain
     grainy = at({"grain": torch.full((2,), 0.01)})
     assert grainy == pytest.approx(plain * float(trust(torch.tensor([0.01]), torch.tensor([0.01]))), rel=1e-4)
 
@@ -72,16 +69,21 @@ def test_the_loss_shows_one_image_and_asks_for_the_other() -> None:
 def test_other_scanners_change_what_they_should() -> None:
     y, x = np.mgrid[:64, :64] - 31.5
     body = torch.from_numpy(np.where(np.hypot(x, y) < 25, 40.0, -1000.0).astype(np.float32)).expand(3, -1, -1).clone()
-    pairs = [varied(body, np.random.default_rng(k)) for k in range(200)]
-    dose = [(clean, seen) for clean, seen in pairs if not torch.equal(clean, seen)]
-    assert 15 <= len(dose) <= 50
-    for clean, seen in dose:
-        noise = seen - clean
-        assert 3.9 < float(noise.std()) < 25.1 and torch.equal(noise[0], noise[2]) and abs(float(noise.mean())) < 1.0
-    kernels = [clean for clean, _ in pairs if float((clean - body).abs().max()) > 60.0]
-    assert kernels and len(kernels) < 100
-    again = varied(body, np.random.default_rng(3))
-    assert torch.equal(again[1], pairs[3][1])
+    stacks = [varied(body, np.random.default_rng(k)) for k in range(200)]
+    assert all(torch.equal(stack[0], stack[2]) for stack in stacks)
+    assert torch.equal(varied(body, np.random.default_rng(3)), stacks[3])
+    middle = (slice(None), slice(22, 42), slice(22, 42))
+    noises = [float(stack[middle].std(correction=0)) for stack in stacks]
+    assert 15 <= sum(noise > 2.0 for noise in noises) <= 50 and 15.0 < max(noises) < 30.0
+    levels = [float(stack[middle].mean()) for stack in stacks]
+    assert 20 <= sum(abs(level - 40.0) > 4.0 for level in levels) <= 70 and max(levels) < 75.0
+    # A kernel shows at the edge of the body, and there alone.
+    edges = [
+        float((stack - body)[:, 31].abs().max())
+        for stack, noise, level in zip(stacks, noises, levels, strict=True)
+        if noise < 0.1 and abs(level - 40.0) < 0.1
+    ]
+    assert 0.05 < sum(edge > 20.0 for edge in edges) / len(edges) < 0.3
 
 
 def errors(volume: str, kind: str, noise: float, thickness: float, rmse: float) -> SliceErrors:

@@ -153,14 +153,16 @@ def test_a_resumed_training_remembers_its_options(data: Path, tmp_path: Path) ->
     assert load_checkpoint(tmp_path / "pack.training")[0]["step"] == 3
     for changed, text in (
         (("--batch", "2"), "batch was 1, now 2"),
-        (("--seed", "5"), None),
+        (("--seed", "5"), "seed was 0, now 5"),
         (("--hold-out", "patient_002"), "hold_out was"),
         (("--data", str(tmp_path)), "data was"),
         (("--init", "ct-triplet-256"), "init was"),
     ):
-        if text:
-            with pytest.raises(ValueError, match=f"^resume: {text}"):
-                run("--out", str(out), "--resume", *changed)
+        with pytest.raises(ValueError, match=rf"^resume: {text}"):
+            run("--out", str(out), "--resume", *changed)
+    # 0 is an answer too, and here the one that was given before.
+    assert run("--out", str(out), "--steps", "4", "--seed", "0", "--minutes", "0", "--resume") == 0
+    assert json.loads((tmp_path / "pack.training" / "training.json").read_text())["minutes"] == 0
 
 
 def test_patients_on_both_sides_are_held_out_and_named(

@@ -89,7 +89,7 @@ def main(arguments: argparse.Namespace) -> int:
     with processes.first_alone():
         parts = _parts(recipe, options, work, teller)
         if processes.rank() == 0:
-            write_record(work, {**options, **_said(stated)})
+            write_record(work, {**options, **_said(stated), "batch": settings.batch, "seed": settings.seed})
             write_bytes(work / "split.json", (json.dumps(_names(parts), indent=1) + "\n").encode())
     about = biography(stated, out.name, len(parts.training), parts.patients)
     if processes.rank() == 0:
@@ -116,7 +116,8 @@ def main(arguments: argparse.Namespace) -> int:
             network, lesson.dataset, lesson.loss, settings, work, arguments.resume, teller.progress, lesson.second, look
         )
     except Stopped as stopped:
-        teller.say(f"stopped after step {stopped.step}; the same command with --resume goes on from there")
+        if processes.rank() == 0:
+            teller.say(f"stopped after step {stopped.step}; the same command with --resume goes on from there")
         raise
     if processes.rank() > 0:
         return 0

@@ -39,17 +39,14 @@ def denoising_loss(
 ) -> Callable[[nn.Module, Batch, torch.Generator], Tensor]:
     """EDM's weighted denoising loss for a raw network of these statistics (Karras et al. 2022, eq. 8).
 
-    Where a batch tells the noise that its images carry themselves (`grain`), examples count by `trust`; where it tells
-    what the network is to be shown in their place (`seen`), white noise is added to that.
+    Where a batch tells the noise that its images carry themselves (`grain`), examples count by `trust`.
     """
 
     def loss(network: nn.Module, batch: Batch, generator: torch.Generator) -> Tensor:
         denoiser = EDMDenoiser(network, sigma_data, mean)
         stack, label = batch["stack"].contiguous(memory_format=torch.channels_last), batch["label"]
-        seen = batch.get("seen", stack)
         sigma = draw(stack.shape[0], generator, stack.device)
-        noisy = seen + sigma[:, None, None, None] * triplet_noise(stack, label, generator)
-        noisy = noisy.contiguous(memory_format=torch.channels_last)
+        noisy = stack + sigma[:, None, None, None] * triplet_noise(stack, label, generator)
         estimate: Tensor = denoiser(noisy, sigma, label, batch["log_spacing"]).float()
         weight = denoiser.loss_weight(sigma)
         if "grain" in batch:

@@ -48,7 +48,8 @@ def recorded(folder: Path, options: Mapping[str, Any]) -> dict[str, Any]:
     for name, given in options.items():
         if name not in before:
             continue
-        if given in (None, [], "", False):
+        # 0 is an answer: no limit of minutes, the seed 0.
+        if given is None or given is False or given in ([], ""):
             result[name] = before[name]
         elif name not in _FREE and _plain(given) != before[name]:
             raise ValueError(f"resume: {name} was {before[name]!r}, now {_plain(given)!r}: another --work is needed")

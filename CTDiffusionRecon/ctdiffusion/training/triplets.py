@@ -29,9 +29,8 @@ class TripletCrops(Dataset[Example]):
     The pixel size is drawn log-uniformly from `spacings`, within what the volume supports: enlarging by more than
     1.25 would teach the prior interpolation blur, shrinking is limited by the crop still fitting into the slice.
 
-    With `scanners` the crops (of CT, in HU) vary as other scanners would have made them; then `seen` is what the
-    network is shown in place of `stack`, before white noise, and `grain` the noise that `stack` carries itself, both in
-    the prior's range.
+    With `scanners` the crops (of CT, in HU) vary as other scanners would have made them, and `grain` is the noise that
+    `stack` carries itself, in the prior's range.
     """
 
     def __init__(
@@ -96,14 +95,10 @@ class TripletCrops(Dataset[Example]):
         }
         if not self.scanners:
             return {"stack": self._normalised(stack[0]), **example}
-        clean, seen = varied(stack[0], random)
+        other = varied(stack[0], random)
         low, high = self.window
-        return {
-            "stack": self._normalised(clean),
-            "seen": self._normalised(seen),
-            "grain": torch.tensor(grain(clean[1]) / (high - low), dtype=torch.float32),
-            **example,
-        }
+        own = torch.tensor(grain(other[1]) / (high - low), dtype=torch.float32)
+        return {"stack": self._normalised(other), "grain": own, **example}
 
     def _normalised(self, hu: Tensor) -> Tensor:
         low, high = self.window
