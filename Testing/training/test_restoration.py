@@ -304,7 +304,8 @@ def test_a_pack_states_what_its_recipe_trained_on(name: str) -> None:
     assert shipped.scan["size"] == 256
     # One that is trained on under its own name says it too, whatever it said before.
     known = {key: value for key, value in shipped.scan.items() if key != "size"}
-    following = inheriting(recipe.task.info(recipe, UNNAMED), replace(shipped, scan=known))
+    again = replace(recipe.task.info(recipe, UNNAMED), name=name)
+    following = inheriting(again, replace(shipped, scan=known))
     assert following.scan == shipped.scan and int(following.version) == int(shipped.version) + 1
 
 

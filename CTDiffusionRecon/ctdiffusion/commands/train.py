@@ -78,12 +78,12 @@ def main(arguments: argparse.Namespace) -> int:
         raise ValueError("data: folders of volumes, or caches, are wanted")
     out = Path(str(options["out"]))
     stated = _stated(options)
-    check_name(stated.name or out.name, options["init"])
+    check_name(stated.name, out, options["init"])
     if processes.rank() == 0:
         check_target(out, work, arguments.resume)
         if sys.stdin.isatty() and sys.stdout.isatty() and not arguments.resume:
             stated = asked(stated, out.name)
-            check_name(stated.name or out.name, options["init"])
+            check_name(stated.name, out, options["init"])
     start, state = _pack(options["init"]) if options["init"] else (None, {})
 
     with processes.first_alone():

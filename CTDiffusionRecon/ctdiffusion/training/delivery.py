@@ -16,20 +16,26 @@ from .biography import UNNAMED, replaced_name
 from .checkpoint import has_checkpoint
 
 
-def check_name(name: str, init: object) -> None:
-    """Refuse the name of an installed pack, unless that is the one to be trained on.
+def check_name(said: str, out: Path, init: object) -> None:
+    """Refuse a name that an installed pack has got by chance: neither said, nor that of the pack to be trained on.
+
+    Args:
+        said: the name that was asked for, or empty: then the pack is called like its folder.
+        out: its folder.
+        init: the pack that it starts from, or nothing.
 
     Raises:
         ValueError: it is installed, or no pack can have that name.
     """
+    name = said or out.name
     replaced_name(UNNAMED, name)
     installed = find_packs()
-    if name not in installed:
+    if said or name not in installed:
         return
     own = read_info(installed[name])
     if init and read_info(locate_pack(str(init))).name == own.name:
         return
-    raise ValueError(f"name: a prior {name} is installed already: choose another --name, or train that one on (--init)")
+    raise ValueError(f"name: a prior {name} is installed already: say another --name, or start from that one (--init)")
 
 
 def check_target(out: Path, work: Path, resume: bool) -> None:
