@@ -7,21 +7,21 @@ from contextlib import contextmanager
 import qt
 import slicer
 import vtk
-from CTDiffusionReconLib.applypanel import ApplyPanel
-from CTDiffusionReconLib.catalogue import shipped_catalogue
-from CTDiffusionReconLib.comparepanel import ComparePanel
-from CTDiffusionReconLib.comparison.views import Comparison
-from CTDiffusionReconLib.geometrypanel import GeometryPanel
-from CTDiffusionReconLib.inputpanel import InputPanel
-from CTDiffusionReconLib.jobpanel import JobPanel
-from CTDiffusionReconLib.methodsection import MethodSection
-from CTDiffusionReconLib.outputpanel import OutputPanel
-from CTDiffusionReconLib.parameternode import CTDiffusionReconParameterNode
-from CTDiffusionReconLib.reconstruction import ReconstructionLogic
-from CTDiffusionReconLib.resultspanel import ResultsPanel
-from CTDiffusionReconLib.sampledata import loadSample, registerSampleData
+from CTDiffusionReconLib.engine.catalogue import shipped_catalogue
+from CTDiffusionReconLib.logic import ReconstructionLogic
+from CTDiffusionReconLib.panel.applypanel import ApplyPanel
+from CTDiffusionReconLib.panel.comparepanel import ComparePanel
+from CTDiffusionReconLib.panel.geometrypanel import GeometryPanel
+from CTDiffusionReconLib.panel.inputpanel import InputPanel
+from CTDiffusionReconLib.panel.jobpanel import JobPanel
+from CTDiffusionReconLib.panel.methodsection import MethodSection
+from CTDiffusionReconLib.panel.outputpanel import OutputPanel
+from CTDiffusionReconLib.panel.resultspanel import ResultsPanel
+from CTDiffusionReconLib.panel.thinslicespanel import ThinSlicesPanel
+from CTDiffusionReconLib.scene.comparison.views import Comparison
+from CTDiffusionReconLib.scene.parameternode import CTDiffusionReconParameterNode
+from CTDiffusionReconLib.scene.sampledata import loadSample, registerSampleData
 from CTDiffusionReconLib.selftest import CTDiffusionReconTest
-from CTDiffusionReconLib.thinslicespanel import ThinSlicesPanel
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (

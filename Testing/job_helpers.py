@@ -16,7 +16,7 @@ import numpy as np
 from ctdiffusion.images.volume import Volume, write_volume
 from ctdiffusion.jobs.events import EventLog, read_events
 from ctdiffusion.jobs.folder import JobFolder
-from ctdiffusion.jobs.spec import JobSpec
+from ctdiffusion.jobs.reconstruction_spec import JobSpec
 
 HERE = Path(__file__).resolve().parent
 PACKAGE = HERE.parent / "CTDiffusionRecon"

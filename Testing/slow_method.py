@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from ctdiffusion.core.parameters import parameter
+from ctdiffusion.core.schema import parameter
 from ctdiffusion.jobs import run as jobrun
 from ctdiffusion.jobs.stopping import leave
-from ctdiffusion.methods.registry import Method, Problem, register
+from ctdiffusion.methods.problem import Problem
+from ctdiffusion.methods.registry import Method, register
 from torch import Tensor
 
 HANG_S = 60.0

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ctdiffusion.acquisition.simulate import SimulationSettings
+from ctdiffusion.acquisition.settings import SimulationSettings
 from ctdiffusion.commands import main as cli
 from ctdiffusion.core import units
 from ctdiffusion.scan import machines as presets

@@ -12,10 +12,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cmake_sources
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+def files_in(folder: Path, pattern: str) -> set[str]:
+    """The files of a tree, relative to it, without what Python makes by itself."""
+    found = (path for path in folder.glob(pattern) if path.is_file() and "__pycache__" not in path.parts)
+    return {path.relative_to(folder).as_posix() for path in found}
 
 
 def cmake_values() -> dict[str, str]:
@@ -27,33 +32,6 @@ def s4ext_values() -> dict[str, str]:
     lines = (ROOT / "CTDiffusionRecon.s4ext").read_text(encoding="utf-8").splitlines()
     pairs = [line.partition(" ") for line in lines if line and not line.startswith("#")]
     return {key: value for key, _, value in pairs}
-
-
-@pytest.mark.parametrize("name", cmake_sources.LISTS)
-def test_every_file_is_listed_and_every_listed_file_exists(name: str) -> None:
-    there = set(cmake_sources.present(cmake_sources.MODULE, name))
-    said = cmake_sources.listed(cmake_sources.MODULE, name)
-    assert len(said) == len(set(said)), "listed twice"
-    assert set(said) == there, "run: python Testing/cmake_sources.py --write"
-
-
-def test_the_lists_are_corrected(tmp_path: Path) -> None:
-    for name in ("ctdiffusion/deep/a.py", "M.py", "CTDiffusionReconLib/b.py", "CTDiffusionReconLib/__pycache__/b.py"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    lists = (
-        "set(ENGINE_SCRIPTS\n  ctdiffusion/gone.py\n  )\n",
-        "set(MODULE_SCRIPTS\n  )\n",
-        "set(MODULE_RESOURCES\n  )\n",
-    )
-    (tmp_path / "CMakeLists.txt").write_text("x()\n" + "".join(lists) + "y()\n")
-    assert cmake_sources.listed(tmp_path, "ENGINE_SCRIPTS") == ["ctdiffusion/gone.py"]
-    cmake_sources.write(tmp_path)
-    text = (tmp_path / "CMakeLists.txt").read_text()
-    assert text == (
-        "x()\nset(ENGINE_SCRIPTS\n  ctdiffusion/deep/a.py\n  )\n"
-        "set(MODULE_SCRIPTS\n  CTDiffusionReconLib/b.py\n  M.py\n  )\nset(MODULE_RESOURCES\n  )\ny()\n"
-    )
 
 
 def test_s4ext_and_json_repeat_the_cmake() -> None:
@@ -98,11 +76,9 @@ def test_the_installed_tree_works_alone(tmp_path: Path) -> None:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     modules = prefix / "lib" / "qt-scripted-modules"
-    for name in cmake_sources.LISTS:
-        installed = set(cmake_sources.present(modules, name))
-        listed = set(cmake_sources.listed(cmake_sources.MODULE, name))
-        # Sample and priors are installed beside the resources of the module.
-        assert installed >= listed if name == "MODULE_RESOURCES" else installed == listed
+    source = ROOT / "CTDiffusionRecon"
+    assert files_in(modules, "**/*.py") == files_in(source, "**/*.py")
+    assert files_in(modules, "Resources/**/*") >= files_in(source, "Resources/**/*")
     code = (
         "import sys; sys.path.insert(0, sys.argv[1])\n"
         "import ctdiffusion\n"

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from .acquisition.simulate import SimulationSettings, simulate
+from .acquisition.settings import SimulationSettings
+from .acquisition.simulate import simulate
 from .core.monitor import Monitor
 from .core.noise import NoiseSource
 from .images.memory import check_memory
+from .images.orientation import Undo, oblique_warnings, to_lps
 from .images.volume import Volume
 from .jobs.estimate import held_bytes
-from .methods.registry import Method, Problem
+from .methods.problem import Problem
+from .methods.registry import Method
 from .operators.base import LinearOperator
 from .operators.factory import make_operator
 from .priors.kinds import check_kind
@@ -42,6 +46,7 @@ class Measurement:
         reference: the true volume, where the projections were simulated; for `quality` alone (contract C5).
         grid: the grid to reconstruct on.
         warnings: what a user should know about it.
+        restore: takes a result from the patient's order of axes, in which it is scanned, back to the stored one.
     """
 
     projections: Projections
@@ -49,6 +54,7 @@ class Measurement:
     reference: Volume | None
     grid: Grid
     warnings: tuple[str, ...] = ()
+    restore: Callable[[Volume], Volume] = field(default_factory=Undo)
 
     def to(self, device: torch.device) -> Measurement:
         """The same measurement with its projections on another device."""
@@ -57,26 +63,36 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Result:
-    """A reconstructed volume in HU with its numbers; `metrics` is None where there is no reference."""
+    """A reconstructed volume with its numbers.
+
+    Attributes:
+        volume: HU, on the input's grid.
+        metrics: quality against the reference (`quality.metrics.compare`); None where there is none.
+        misfit: how far the volume is from the data (`quality.misfit.misfit`).
+        seconds: of the method.
+        warnings: what a user should know about it.
+    """
 
     volume: Volume
     metrics: dict[str, float] | None
     misfit: dict[str, float | None]
     seconds: float
+    warnings: tuple[str, ...] = ()
 
 
 def simulated(
     volume: Volume, geometry: Geometry, settings: SimulationSettings, seed: int, first_slice: int = 0
 ) -> Measurement:
-    """The measurement of `volume` that a scanner of this geometry would take.
+    """The measurement of `volume` that a scanner of this geometry would take, laid in the patient's coordinates.
 
     Raises:
         ValueError: the geometry does not fit the volume, or memory would not suffice.
     """
-    warnings = geometry.check(volume.grid)
+    volume, restore = to_lps(volume)
+    warnings = (*oblique_warnings(volume), *geometry.check(volume.grid))
     check_need(volume.grid, geometry)
     projections = simulate(volume, geometry, settings, seed, first_slice)
-    return Measurement(projections, volume, volume, volume.grid, (*warnings, *projections.notes))
+    return Measurement(projections, volume, volume, volume.grid, (*warnings, *projections.notes), restore)
 
 
 def measured(projections: Projections, grid: Grid, warnings: tuple[str, ...] = ()) -> Measurement:
@@ -150,7 +166,7 @@ def run_method(
     volume = measurement.template.like(hu.numpy())
     metrics = None if measurement.reference is None else compare(volume, measurement.reference)
     monitor.step("quality", 1, 1)
-    return Result(volume, metrics, dict(fit), seconds)
+    return Result(measurement.restore(volume), metrics, dict(fit), seconds)
 
 
 def operator_for(measurement: Measurement, device: torch.device | str) -> LinearOperator:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 from ctdiffusion.acquisition import simulate as simulation
-from ctdiffusion.acquisition.simulate import SimulationSettings, refine, simulate
-from ctdiffusion.core.parameters import from_mapping
+from ctdiffusion.acquisition.settings import SimulationSettings
+from ctdiffusion.acquisition.simulate import refine, simulate
+from ctdiffusion.core.schema import from_mapping
 from ctdiffusion.core.units import MU_WATER, AttenuationScale
 from ctdiffusion.images.volume import Volume
 from ctdiffusion.operators.factory import make_operator

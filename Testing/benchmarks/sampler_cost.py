@@ -25,10 +25,10 @@ from typing import Any
 import numpy as np
 import torch
 from ctdiffusion import pipeline
-from ctdiffusion.acquisition.simulate import SimulationSettings
+from ctdiffusion.acquisition.settings import SimulationSettings
 from ctdiffusion.core import devices
 from ctdiffusion.core.monitor import Monitor
-from ctdiffusion.core.parameters import from_mapping
+from ctdiffusion.core.schema import from_mapping
 from ctdiffusion.images.volume import Volume, read_volume
 from ctdiffusion.jobs.provenance import peak_process_bytes
 from ctdiffusion.methods.registry import method_named

@@ -13,13 +13,14 @@ import math
 
 import numpy as np
 import torch
-from ctdiffusion.acquisition.simulate import SimulationSettings, simulate
+from ctdiffusion.acquisition.settings import SimulationSettings
+from ctdiffusion.acquisition.simulate import simulate
 from ctdiffusion.core.monitor import Monitor
 from ctdiffusion.core.noise import NoiseSource
 from ctdiffusion.images.volume import Volume, read_volume
 from ctdiffusion.methods.fbp import FBPParameters
 from ctdiffusion.methods.fbp import reconstruct as fbp
-from ctdiffusion.methods.registry import Problem
+from ctdiffusion.methods.problem import Problem
 from ctdiffusion.methods.tv import TVParameters
 from ctdiffusion.methods.tv import reconstruct as tv
 from ctdiffusion.operators.factory import make_operator

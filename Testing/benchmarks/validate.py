@@ -12,7 +12,7 @@ import json
 import math
 from pathlib import Path
 
-from ctdiffusion.acquisition.simulate import SimulationSettings
+from ctdiffusion.acquisition.settings import SimulationSettings
 from ctdiffusion.images.volume import read_volume, write_volume
 from ctdiffusion.priors.packs.pack import load_pack, locate_pack
 from ctdiffusion.priors.prior import Prior

@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 from ctdiffusion.core.monitor import Monitor
-from ctdiffusion.core.parameters import describe, from_mapping
+from ctdiffusion.core.schema import describe, from_mapping
 from ctdiffusion.images.volume import Volume, read_intensities, write_volume
+from ctdiffusion.jobs.superresolution_spec import SuperResolutionSpec
+from ctdiffusion.methods.registry import SUPERRESOLUTION, method_named
 from ctdiffusion.priors.packs.pack import load_pack, locate_pack
-from ctdiffusion.superresolution.registry import slice_method_named
-from ctdiffusion.superresolution.run import DEFAULT_PRIORS, superresolve, thick_input
-from ctdiffusion.superresolution.spec import SuperResolutionSpec
+from ctdiffusion.superresolution.pipeline import DEFAULT_PRIORS, superresolve, thick_input
 
 SHOWN = ("psnr", "psnr_coronal", "psnr_sagittal", "ssim_axial", "ssim_coronal", "ssim_sagittal")
 HEAD = ("factor", "method", "seed", "PSNR dB", "coronal", "sagittal", "SSIM ax.", "cor.", "sag.", "RMSE")
@@ -96,7 +96,7 @@ def _range(text: str) -> slice:
 
 def _method(text: str) -> tuple[Any, Any]:
     name, _, rest = text.partition(":")
-    method = slice_method_named(name)
+    method = method_named(name, SUPERRESOLUTION)
     kinds = {info.name: info.kind for info in describe(method.parameters)}
     values: dict[str, Any] = {}
     for item in rest.split(",") if rest else []:

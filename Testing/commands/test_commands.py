@@ -15,7 +15,7 @@ from ctdiffusion import __version__
 from ctdiffusion.commands import main as cli
 from ctdiffusion.commands import reconstruct
 from ctdiffusion.commands.progress import Progress
-from ctdiffusion.core.parameters import describe
+from ctdiffusion.core.schema import describe
 from ctdiffusion.jobs.folder import JobFolder
 from ctdiffusion.methods.registry import methods
 from job_helpers import leftovers, make_input, process, result_of
@@ -109,7 +109,7 @@ def test_angles_and_geometry_come_from_files(tmp_path):
         (["--views", "9", "--prior", "nobody"], "prior: method fbp uses none"),
         (["--views", "9", "--keep-projections", "-o", "one.nrrd"], "one file holds no projections"),
         (["--views", "9", "-o", "image.tiff"], "cannot write this format"),
-        (["--views", "x"], "invalid int"),
+        (["--views", "x"], "expected a whole number"),
         (["--views", "9", "--photons", "-3"], "spec.simulation.photons"),
         (["--views", "9", "--filter", "sharp"], "--filter"),
         (["--views", "9", "--slices", "2:9"], "spec.slices"),
@@ -323,4 +323,4 @@ def test_a_folder_where_a_file_belongs_has_exit_code_2(tmp_path, capsys):
     assert "error: " in capsys.readouterr().err
     (tmp_path / "spec.json").write_text('{"task": "superresolution"}')
     assert cli.main(["estimate", str(tmp_path / "spec.json")]) == 2
-    assert "no estimate for super-resolution" in capsys.readouterr().err
+    assert "no estimate for superresolution" in capsys.readouterr().err

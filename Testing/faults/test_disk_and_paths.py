@@ -197,6 +197,6 @@ def test_a_locale_with_a_decimal_comma_changes_nothing(tmp_path):
 
 
 def _photons(count):
-    from ctdiffusion.acquisition.simulate import SimulationSettings
+    from ctdiffusion.acquisition.settings import SimulationSettings
 
     return SimulationSettings(photons=count)

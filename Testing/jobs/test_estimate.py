@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from ctdiffusion.commands.catalogue import catalogue, method_facts
+from ctdiffusion.core.schema import from_mapping
 from ctdiffusion.jobs.calibration import calibrate
-from ctdiffusion.jobs.estimate import CUDA, Speed, estimate, read_speed, work_of
+from ctdiffusion.jobs.estimate import CUDA, Speed, estimate, read_speed
 from ctdiffusion.jobs.worker import run_job
 from ctdiffusion.methods.registry import method_named, methods
 from ctdiffusion.scan.beams import Grid, equispaced
@@ -32,8 +32,12 @@ def of(name: str = "dds", views: int = 30, slices: int = 8, size: int = 128, kin
        finer: int | None = 2, speed: Speed | None = None, **parameters):  # fmt: skip
     grid = Grid((slices, size, size), (2.0, pixel, pixel))
     geometry = default_geometry(kind, equispaced(views), grid)
-    facts = method_facts(method_named(name))
-    return estimate(facts, parameters, geometry, grid, speed or Speed(), finer, "ct-triplet-256")
+    return estimate(method_named(name), parameters, geometry, grid, speed or Speed(), finer, "ct-triplet-256")
+
+
+def work_of(name: str, **parameters):
+    method = method_named(name)
+    return method.work(from_mapping(method.parameters, parameters, "parameters"))
 
 
 @pytest.mark.parametrize("name", methods())
@@ -60,12 +64,11 @@ def test_more_iterations_take_longer(name, parameter):
 
 
 def test_the_work_is_counted():
-    dds = method_facts(method_named("dds"))
-    work = work_of(dds, {"steps": 40, "cg_iterations": 10, "final_cg": 20})
+    work = work_of("dds", steps=40, cg_iterations=10, final_cg=20)
     assert work.evaluations == 41
     assert work.pairs == pytest.approx(40 * 11 + 20, abs=3)
-    assert work_of(method_facts(method_named("fbp")), {}).evaluations == 0
-    blend = work_of(method_facts(method_named("diffusionblend++")), {"steps": 40})
+    assert work_of("fbp").evaluations == 0
+    blend = work_of("diffusionblend++", steps=40)
     assert blend.evaluations == pytest.approx(41 / 3)
 
 
@@ -110,9 +113,8 @@ def test_a_real_run_takes_about_what_was_estimated(tmp_path, cache):
     assert status.state == "done", status.error
     record = json.loads(job.provenance.read_text())
     grid = phantom(4).grid
-    facts = method_facts(method_named("sirt"))
     geometry = default_geometry("fan", equispaced(60), grid)
-    found = estimate(facts, {"iterations": 300}, geometry, grid, replace(speed, start_s=0.0), 2)
+    found = estimate(method_named("sirt"), {"iterations": 300}, geometry, grid, replace(speed, start_s=0.0), 2)
     # Small arrays and a busy computer: the bounds are wide, but an error of a power of ten would show.
     assert 1 / 8 < found.seconds / record["seconds"]["total"] < 8
     assert 1 / 4 < found.memory_bytes / record["peak_memory"]["process_bytes"] < 4
@@ -128,9 +130,8 @@ def test_the_command(tmp_path, cache):
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    facts = next(item for item in catalogue()["methods"] if item["name"] == "fbp")
     geometry = default_geometry("fan", equispaced(20), phantom(4).grid)
-    expected = estimate(facts, {}, geometry, phantom(4).grid, read_speed("cpu"), 2, "ct-triplet-256")
+    expected = estimate(method_named("fbp"), {}, geometry, phantom(4).grid, read_speed("cpu"), 2, "ct-triplet-256")
     assert found["seconds"] == pytest.approx(expected.seconds)
     assert not (Path(job.path) / "events.jsonl").exists(), "nothing is run"
 
@@ -138,9 +139,8 @@ def test_the_command(tmp_path, cache):
 def test_networks_of_sinograms_see_a_whole_turn_and_its_corrections():
     few, more = of("gmsd"), of("gmsd", size=256)
     assert more.parts["network"] == pytest.approx(2 * few.parts["network"], rel=0.1), "columns grow, rows do not"
-    facts = method_facts(method_named("gmsd"))
-    assert work_of(facts, {"corrector": 1}).evaluations == 2 * work_of(facts, {}).evaluations
-    assert work_of(facts, {"steps": 500}).pairs == work_of(facts, {}).pairs, "no image is projected on the way"
+    assert work_of("gmsd", corrector=1).evaluations == 2 * work_of("gmsd").evaluations
+    assert work_of("gmsd", steps=500).pairs == work_of("gmsd").pairs, "no image is projected on the way"
 
 
 def test_a_gpu_stores_the_projector_whatever_its_size():

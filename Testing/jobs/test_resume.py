@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import slow_method  # noqa: F401 - registers the method "slow"
 import torch
-from ctdiffusion.core.parameters import describe
+from ctdiffusion.core.schema import describe
 from ctdiffusion.images.volume import read_volume, write_volume
 from ctdiffusion.jobs.folder import JobFolder
 from ctdiffusion.jobs.monitor import JobMonitor

@@ -6,9 +6,9 @@ import json
 import math
 
 import pytest
-from ctdiffusion.acquisition.simulate import SimulationSettings
+from ctdiffusion.acquisition.settings import SimulationSettings
 from ctdiffusion.core.strictjson import parse_object
-from ctdiffusion.jobs.spec import JobSpec
+from ctdiffusion.jobs.reconstruction_spec import JobSpec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -13,14 +13,14 @@ import pytest
 import slow_method
 import torch
 from ctdiffusion import pipeline
-from ctdiffusion.acquisition.simulate import SimulationSettings
+from ctdiffusion.acquisition.settings import SimulationSettings
 from ctdiffusion.core import devices
 from ctdiffusion.core.monitor import Monitor
 from ctdiffusion.images.volume import read_volume
 from ctdiffusion.jobs.events import read_events
 from ctdiffusion.jobs.folder import JobFolder, JobStatus
 from ctdiffusion.jobs.monitor import JobMonitor
-from ctdiffusion.jobs.spec import JobSpec
+from ctdiffusion.jobs.reconstruction_spec import JobSpec
 from ctdiffusion.jobs.stopping import StopRequest
 from ctdiffusion.jobs.worker import run_job
 from ctdiffusion.quality.metrics import compare

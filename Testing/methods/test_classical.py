@@ -12,9 +12,11 @@ import pytest
 import torch
 from ctdiffusion.core.monitor import Cancelled, Monitor
 from ctdiffusion.core.noise import NoiseSource
-from ctdiffusion.core.parameters import from_mapping
-from ctdiffusion.methods.registry import Problem, method_named
-from ctdiffusion.methods.tv import STRENGTH, STRENGTH_VIEWS, assumed_weights, typical
+from ctdiffusion.core.schema import from_mapping
+from ctdiffusion.methods.families.raydata import assumed_weights, typical
+from ctdiffusion.methods.problem import Problem
+from ctdiffusion.methods.registry import method_named
+from ctdiffusion.methods.tv import STRENGTH, STRENGTH_VIEWS
 from ctdiffusion.operators.factory import make_operator
 from ctdiffusion.quality.misfit import misfit
 from ctdiffusion.scan.beams import ConeBeam, Geometry, Grid, ParallelBeam, equispaced

@@ -10,8 +10,9 @@ import pytest
 import torch
 from ctdiffusion.core.monitor import Monitor
 from ctdiffusion.core.noise import NoiseSource
-from ctdiffusion.core.parameters import from_mapping
-from ctdiffusion.methods.registry import Problem, method_named
+from ctdiffusion.core.schema import from_mapping
+from ctdiffusion.methods.problem import Problem
+from ctdiffusion.methods.registry import method_named
 from ctdiffusion.operators.factory import make_operator
 from ctdiffusion.priors.cold import ColdRestorer
 from ctdiffusion.priors.restorer import Restorer

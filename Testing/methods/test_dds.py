@@ -14,7 +14,7 @@ from ctdiffusion.core.noise import NoiseSource
 from ctdiffusion.core.units import AttenuationScale
 from ctdiffusion.methods.dds import run as reconstruct
 from ctdiffusion.methods.families.images import GradientParameters as DDSParameters
-from ctdiffusion.methods.registry import Problem
+from ctdiffusion.methods.problem import Problem
 from ctdiffusion.operators.factory import make_operator
 from ctdiffusion.priors.packs.pack import load_pack
 from ctdiffusion.scan.beams import ConeBeam, Grid, ParallelBeam, equispaced

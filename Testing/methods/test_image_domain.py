@@ -12,9 +12,10 @@ import pytest
 import torch
 from ctdiffusion.core.monitor import Monitor
 from ctdiffusion.core.noise import NoiseSource
-from ctdiffusion.core.parameters import from_mapping
+from ctdiffusion.core.schema import from_mapping
 from ctdiffusion.methods.families.images import SIGMA_LIMITED, SIGMA_START, SamplingParameters, first_level
-from ctdiffusion.methods.registry import Problem, methods
+from ctdiffusion.methods.problem import Problem
+from ctdiffusion.methods.registry import methods
 from ctdiffusion.operators.factory import make_operator
 from ctdiffusion.priors.packs.pack import load_pack
 from ctdiffusion.samplers.admm import TotalVariationConsistency

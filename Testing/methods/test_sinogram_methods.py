@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
-from ctdiffusion.acquisition.measured import read_projections
+from ctdiffusion.acquisition.measured.read import read_projections
 from ctdiffusion.core.monitor import Monitor
 from ctdiffusion.core.noise import NoiseSource
-from ctdiffusion.core.parameters import from_mapping
+from ctdiffusion.core.schema import from_mapping
 from ctdiffusion.methods.families.sinograms import Turn, fill_in, subset
-from ctdiffusion.methods.registry import Problem, method_named
+from ctdiffusion.methods.problem import Problem
+from ctdiffusion.methods.registry import method_named
+from ctdiffusion.methods.sinogram_systems import SYSTEMS, stages
 from ctdiffusion.operators.factory import make_operator
 from ctdiffusion.priors.denoiser import Denoiser
 from ctdiffusion.priors.prior import Prior
@@ -72,8 +74,8 @@ def problem(geometry, prior: Prior | None = None) -> Problem:
 
 
 def completed(name: str, given: Problem, **values: object) -> tuple[Turn, Tensor]:
-    stages = importlib.import_module(f"ctdiffusion.methods.{name}").stages
-    return fill_in(given, from_mapping(method_named(name).parameters, {"steps": 2, **values}, "methods"), stages)
+    acting = partial(stages, SYSTEMS[name])
+    return fill_in(given, from_mapping(method_named(name).parameters, {"steps": 2, **values}, "methods"), acting)
 
 
 @pytest.mark.parametrize("scan", [fan, parallel])

@@ -7,8 +7,8 @@ import sys
 from types import SimpleNamespace
 
 import pytest
-from CTDiffusionReconLib import dependencies as d
-from CTDiffusionReconLib.engine import find_engine
+from CTDiffusionReconLib.engine import dependencies as d
+from CTDiffusionReconLib.engine.engine import find_engine
 
 ALL = {"torch": "2.9.0+cu128", "numpy": "2.1", "scipy": "1.14", "SimpleITK": "2.5", "safetensors": "0.5",
        "numba": "0.61", "h5py": "3.12", "psutil": "7.0"}  # fmt: skip
@@ -99,7 +99,7 @@ def pip(session, monkeypatch):
 
 
 def test_torch_needs_the_pytorch_extension(pip, monkeypatch):
-    from CTDiffusionReconLib.installer import install
+    from CTDiffusionReconLib.engine.installer import install
 
     monkeypatch.setitem(sys.modules, "PyTorchUtils", None)
     report = install(have(torch=None), check=lambda: have(torch=None))
@@ -108,7 +108,7 @@ def test_torch_needs_the_pytorch_extension(pip, monkeypatch):
 
 
 def test_torch_comes_from_the_extension(pip, monkeypatch):
-    from CTDiffusionReconLib.installer import install
+    from CTDiffusionReconLib.engine.installer import install
 
     asked = []
 
@@ -119,29 +119,29 @@ def test_torch_comes_from_the_extension(pip, monkeypatch):
 
     monkeypatch.setitem(sys.modules, "PyTorchUtils", SimpleNamespace(PyTorchUtilsLogic=Logic))
     report = install(have(torch=None), ask=lambda question: True, check=have)
-    assert report.ok and asked == [{"askConfirmation": True, "torchVersionRequirement": ">=2.4"}]
+    assert report.ok and asked == [{"askConfirmation": True, "torchVersionRequirement": ">=2.4,<3"}]
     assert not any(word.startswith("torch") for call in pip for word in call)
 
 
 def test_the_user_may_decline(pip):
-    from CTDiffusionReconLib.installer import install
+    from CTDiffusionReconLib.engine.installer import install
 
     report = install(have(safetensors=None), ask=lambda question: False, check=lambda: have(safetensors=None))
     assert (report.ok, report.declined, report.text) == (False, True, "Nothing was installed.") and pip == []
 
 
 def test_pip_with_constraints_and_wheels(pip, tmp_path):
-    from CTDiffusionReconLib.installer import install
+    from CTDiffusionReconLib.engine.installer import install
 
     (tmp_path / "a-1-py3-none-any.whl").touch()
     report = install(have(safetensors=None), wheels=tmp_path, ask=lambda question: True, check=have)
     assert report.ok and len(pip) == 1
-    assert pip[0][:2] == ["safetensors>=0.4", "numba>=0.59"] and "--no-index" in pip[0] and "-c" in pip[0]
+    assert pip[0][:2] == ["safetensors>=0.4,<1", "numba>=0.59,<1"] and "--no-index" in pip[0] and "-c" in pip[0]
 
 
 def test_a_package_that_only_helps_does_not_stop_the_others(session, monkeypatch):
     import slicer
-    from CTDiffusionReconLib.installer import install
+    from CTDiffusionReconLib.engine.installer import install
 
     calls = []
 
@@ -153,13 +153,13 @@ def test_a_package_that_only_helps_does_not_stop_the_others(session, monkeypatch
     monkeypatch.setattr(slicer.util, "pip_install", pip_install)
     monkeypatch.setattr(d, "own_dependencies", lambda: have(safetensors=None, numba=None))
     report = install(have(safetensors=None), ask=lambda question: True, check=lambda: have(numba=None))
-    assert report.ok and calls == [["safetensors>=0.4", "numba>=0.59"], ["safetensors>=0.4"]]
+    assert report.ok and calls == [["safetensors>=0.4,<1", "numba>=0.59,<1"], ["safetensors>=0.4,<1"]]
     assert "numba does not fit numpy" in report.log
 
 
 def test_a_failure_shows_pips_own_words(session, monkeypatch):
     import slicer
-    from CTDiffusionReconLib.installer import install
+    from CTDiffusionReconLib.engine.installer import install
 
     def pip_install(arguments, **more):
         raise subprocess.CalledProcessError(1, "pip", output="a\nERROR: No matching distribution found\n")

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from CTDiffusionReconLib.engine import find_engine, package_folder
+from CTDiffusionReconLib.engine.engine import find_engine, package_folder
 
 
 def test_the_running_interpreter_by_default(monkeypatch):

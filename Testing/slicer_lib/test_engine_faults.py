@@ -15,10 +15,10 @@ from pathlib import Path
 import psutil
 import pytest
 from ctdiffusion.jobs.lock import is_locked
-from CTDiffusionReconLib.catalogue import find_priors
-from CTDiffusionReconLib.engine import find_engine
-from CTDiffusionReconLib.jobs import JobQueue, ReconstructionJob
-from CTDiffusionReconLib.request import ReconstructionRequest
+from CTDiffusionReconLib.engine.catalogue import find_priors
+from CTDiffusionReconLib.engine.engine import find_engine
+from CTDiffusionReconLib.queue.jobs import JobQueue, ReconstructionJob
+from CTDiffusionReconLib.queue.request import ReconstructionRequest
 from job_helpers import PACKAGE, leftovers, make_input
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -87,9 +87,9 @@ def test_the_engine_ends_with_its_host(tmp_path):
     job = job_for(tmp_path / "job", **ENDLESS)
     code = (
         "import sys; from pathlib import Path\n"
-        "from CTDiffusionReconLib.engine import find_engine\n"
-        "from CTDiffusionReconLib.jobs import JobQueue, ReconstructionJob\n"
-        "from CTDiffusionReconLib.request import ReconstructionRequest\n"
+        "from CTDiffusionReconLib.engine.engine import find_engine\n"
+        "from CTDiffusionReconLib.queue.jobs import JobQueue, ReconstructionJob\n"
+        "from CTDiffusionReconLib.queue.request import ReconstructionRequest\n"
         "queue = JobQueue(find_engine)\n"
         "queue.submit(ReconstructionJob(Path(sys.argv[1]), ReconstructionRequest()))\n"
         "while True: queue.poll(0.1)\n"

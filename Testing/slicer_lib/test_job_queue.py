@@ -12,9 +12,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from CTDiffusionReconLib.eventreader import EventReader
-from CTDiffusionReconLib.jobs import JobQueue, ReconstructionJob
-from CTDiffusionReconLib.request import ReconstructionRequest
+from CTDiffusionReconLib.queue.eventreader import EventReader
+from CTDiffusionReconLib.queue.jobs import JobQueue, ReconstructionJob
+from CTDiffusionReconLib.queue.request import ReconstructionRequest
 from fake_engine import FakeEngine, make_folder
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 
-import catalogue_json
 import pytest
 from ctdiffusion.commands.catalogue import catalogue
-from ctdiffusion.core.parameters import from_mapping
+from ctdiffusion.core.schema import from_mapping
 from ctdiffusion.methods.registry import methods
-from CTDiffusionReconLib.catalogue import (
+from CTDiffusionReconLib.engine.catalogue import (
     check_values,
     checked,
     defaults,
@@ -21,17 +18,11 @@ from CTDiffusionReconLib.catalogue import (
     method_named,
     shipped_catalogue,
 )
-from CTDiffusionReconLib.devices import device_line
-from CTDiffusionReconLib.engine import find_engine
-from CTDiffusionReconLib.estimate import estimate_request
-from CTDiffusionReconLib.query import EngineQuery
-from CTDiffusionReconLib.request import ReconstructionRequest
-
-
-def test_the_shipped_list_is_the_engines():
-    # In a process of its own: another test may have registered a method.
-    done = subprocess.run([sys.executable, catalogue_json.__file__], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"run: python Testing/catalogue_json.py --write\n{done.stderr}"
+from CTDiffusionReconLib.engine.devices import device_line
+from CTDiffusionReconLib.engine.engine import find_engine
+from CTDiffusionReconLib.engine.estimate import estimate_request
+from CTDiffusionReconLib.engine.query import EngineQuery
+from CTDiffusionReconLib.queue.request import ReconstructionRequest
 
 
 def test_defaults_are_values_the_engine_takes():

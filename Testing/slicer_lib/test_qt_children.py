@@ -16,8 +16,8 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
 @pytest.fixture
 def queue(session):
-    from CTDiffusionReconLib.jobs import JobQueue
-    from CTDiffusionReconLib.qprocessrunner import QProcessRunner
+    from CTDiffusionReconLib.engine.qprocessrunner import QProcessRunner
+    from CTDiffusionReconLib.queue.jobs import JobQueue
 
     made = JobQueue(FakeEngine, QProcessRunner)
     yield made
@@ -25,8 +25,8 @@ def queue(session):
 
 
 def job_in(folder, **behaviour):
-    from CTDiffusionReconLib.job import ReconstructionJob
-    from CTDiffusionReconLib.request import ReconstructionRequest
+    from CTDiffusionReconLib.queue.job import ReconstructionJob
+    from CTDiffusionReconLib.queue.request import ReconstructionRequest
 
     return ReconstructionJob(make_folder(folder, **behaviour), ReconstructionRequest())
 
@@ -72,7 +72,7 @@ def test_cancel_by_way_of_qt(queue, tmp_path, behaviour):
 
 
 def test_what_qt_cannot_start(session, tmp_path):
-    from CTDiffusionReconLib.qprocessrunner import QProcessRunner
+    from CTDiffusionReconLib.engine.qprocessrunner import QProcessRunner
 
     runner = QProcessRunner()
     with pytest.raises(OSError, match="/no/such/program"):

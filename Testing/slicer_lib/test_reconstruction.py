@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ FBP = {"method": "fbp", "geometry": "parallel", "views": 20, "device": "cpu"}
 @pytest.fixture
 def logic(scene):
     """With an engine that gives the input back."""
-    from CTDiffusionReconLib.reconstruction import ReconstructionLogic
+    from CTDiffusionReconLib.logic import ReconstructionLogic
 
     made = ReconstructionLogic(engine=FakeEngine)
     yield made
@@ -28,7 +27,7 @@ def logic(scene):
 @pytest.fixture
 def real(scene):
     """With the real engine, found as Slicer finds it."""
-    from CTDiffusionReconLib.reconstruction import ReconstructionLogic
+    from CTDiffusionReconLib.logic import ReconstructionLogic
 
     made = ReconstructionLogic()
     yield made
@@ -98,7 +97,8 @@ def _provenance(job, node):
     assert get("Slices") == "1:3" and get("Input") == "CT chest"
     assert float(get("PSNR")) == pytest.approx(job.metrics["psnr"])
     assert json.loads(get("Spec"))["input"] == "input.nrrd"
-    folder = Path(get("JobFolder"))
+    folder = job.folder
+    assert get("JobFolder") == folder.name
     assert json.loads((folder / "provenance.json").read_text())["result_sha256"] == get("ResultSHA256")
     assert not (folder / "input.nrrd").exists(), "no second copy of the patient's image is kept"
 

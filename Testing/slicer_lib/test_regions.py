@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ctdiffusion.images.volume import Volume
 from ctdiffusion.quality.metrics import compare, field_of_view, ssim_map
-from CTDiffusionReconLib.regionmetrics import region_metrics
+from CTDiffusionReconLib.scene.regionmetrics import region_metrics
 from nodes import matrix, volume_node
 
 
@@ -61,7 +61,7 @@ def test_edges_and_equality():
 
 def test_masks_of_segment_roi_and_label_map_agree(scene):
     import slicer
-    from CTDiffusionReconLib.regions import maskOf
+    from CTDiffusionReconLib.scene.regions import maskOf
 
     volume = volume_node(slices=8)
     wanted = np.zeros((8, 32, 32), bool)
@@ -98,7 +98,7 @@ def test_masks_of_segment_roi_and_label_map_agree(scene):
 
 def test_a_result_of_some_slices_is_compared_with_those(scene):
     import slicer
-    from CTDiffusionReconLib.regions import metricsInRegion
+    from CTDiffusionReconLib.scene.regions import metricsInRegion
 
     reference = volume_node(slices=8)
     result = scene.AddNewNodeByClass("vtkMRMLScalarVolumeNode", "result")

@@ -6,8 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from ctdiffusion.jobs.spec import JobSpec
-from CTDiffusionReconLib.request import ReconstructionRequest, input_kind_of
+from ctdiffusion.jobs.reconstruction_spec import JobSpec
+from CTDiffusionReconLib.queue.request import ReconstructionRequest, input_kind_of
 from fake_engine import PACKAGE
 
 
@@ -107,8 +107,8 @@ def test_nothing_heavy_is_imported():
     """The panel's logic starts without torch, Qt, Slicer and even numpy."""
     code = (
         "import sys, time; start = time.perf_counter()\n"
-        "import CTDiffusionReconLib.jobs, CTDiffusionReconLib.catalogue, CTDiffusionReconLib.devices\n"
-        "import CTDiffusionReconLib.dependencies, CTDiffusionReconLib.estimate\n"
+        "import CTDiffusionReconLib.queue.jobs, CTDiffusionReconLib.engine.catalogue, CTDiffusionReconLib.engine.devices\n"
+        "import CTDiffusionReconLib.engine.dependencies, CTDiffusionReconLib.engine.estimate\n"
         "heavy = {'torch', 'monai', 'numpy', 'slicer', 'vtk', 'qt', 'PySide6', 'scipy', 'SimpleITK'}\n"
         "print(sorted(heavy & set(sys.modules)), time.perf_counter() - start < 1.0)"
     )

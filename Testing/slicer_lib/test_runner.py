@@ -9,9 +9,9 @@ import time
 
 import psutil
 import pytest
-from CTDiffusionReconLib.outputlog import OutputLog
-from CTDiffusionReconLib.processtree import descendants
-from CTDiffusionReconLib.runner import SubprocessRunner, describe_exit
+from CTDiffusionReconLib.engine.outputlog import OutputLog
+from CTDiffusionReconLib.engine.processtree import descendants
+from CTDiffusionReconLib.engine.runner import SubprocessRunner, describe_exit
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 

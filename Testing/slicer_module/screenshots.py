@@ -130,7 +130,7 @@ def main(arguments: list[str]) -> int:
         """A prior pack whose weights are damaged."""
         import shutil
 
-        from CTDiffusionReconLib import settings
+        from CTDiffusionReconLib.engine import settings
 
         original = next(f for f in sorted((ROOT / "Resources" / "Priors").iterdir()) if (f / "prior.json").is_file())
         pack = place / "priors" / "damaged-pack"

@@ -18,7 +18,7 @@ needs_shell = pytest.mark.skipif(os.name == "nt", reason="the interpreter of thi
 
 def use(folder: Path, **behaviour: Any) -> None:
     """Have the engine run by an interpreter that behaves so."""
-    from CTDiffusionReconLib import settings
+    from CTDiffusionReconLib.engine import settings
 
     settings.setValue(settings.PYTHON, interpreter(folder, **behaviour))
     settings.setValue(settings.JOBS_FOLDER, str(folder / "jobs"))
@@ -131,8 +131,8 @@ def test_a_result_of_measured_projections_is_brought_into_view(
 ) -> None:
     """It has a frame of its own; one of a volume leaves the views as the user has set them."""
     import slicer
-    from CTDiffusionReconLib.job import ReconstructionJob
-    from CTDiffusionReconLib.request import ReconstructionRequest
+    from CTDiffusionReconLib.queue.job import ReconstructionJob
+    from CTDiffusionReconLib.queue.request import ReconstructionRequest
 
     slicer.app.layoutManager().viewport().show()
     node = far_volume()

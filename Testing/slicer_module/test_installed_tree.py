@@ -9,7 +9,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cmake_sources
 import pytest
 from slicer_standin import bootstrap
 
@@ -45,11 +44,11 @@ os._exit(0)
 
 
 def install(modules: Path) -> None:
-    """Copy what CTDiffusionRecon/CMakeLists.txt lists and installs, nothing else."""
-    for name in cmake_sources.LISTS:
-        for file in cmake_sources.listed(cmake_sources.MODULE, name):
-            (modules / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(cmake_sources.MODULE / file, modules / file)
+    """Copy what CTDiffusionRecon/CMakeLists.txt installs, nothing else (test_skeleton compares the two)."""
+    source = ROOT / "CTDiffusionRecon"
+    for folder in ("ctdiffusion", "CTDiffusionReconLib", "Resources"):
+        shutil.copytree(source / folder, modules / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(source / "CTDiffusionRecon.py", modules)
     for folder in ("Sample", "Priors"):
         shutil.copytree(ROOT / "Resources" / folder, modules / "Resources" / folder)
 

@@ -41,7 +41,7 @@ def test_empty_scene_offers_the_sample(panel: Any) -> None:
 
 
 def test_only_the_rows_of_the_beam_are_shown(panel: Any) -> None:
-    from CTDiffusionReconLib.parameternode import Beam, InputKind, ViewSet
+    from CTDiffusionReconLib.scene.parameternode import Beam, InputKind, ViewSet
 
     parameters = panel._parameterNode
     rows = ("sourceToIsocentreSpinBox", "columnsWidget", "rowsWidget", "arcSpinBox", "limitedSpanSpinBox")
@@ -59,7 +59,7 @@ def test_only_the_rows_of_the_beam_are_shown(panel: Any) -> None:
 
 
 def test_a_scanner_fills_in_its_numbers_and_an_edit_makes_them_ones_own(panel: Any) -> None:
-    from CTDiffusionReconLib.parameternode import Beam
+    from CTDiffusionReconLib.scene.parameternode import Beam
 
     parameters, box = panel._parameterNode, panel.ui.machineComboBox
     box.currentIndex = next(i for i in range(box.count) if "on-board imager" in box.itemText(i))
@@ -89,7 +89,7 @@ def test_a_field_too_small_is_told_before_apply(panel: Any) -> None:
 def test_the_note_of_a_fitted_scan_is_the_engines(panel: Any) -> None:
     from ctdiffusion.scan.beams import Grid
     from ctdiffusion.scan.machines import default_geometry
-    from CTDiffusionReconLib.parameternode import Beam
+    from CTDiffusionReconLib.scene.parameternode import Beam
 
     parameters, note = panel._parameterNode, panel.ui.scanNoteLabel
     for beam in Beam:
@@ -108,7 +108,7 @@ def test_the_note_of_a_fitted_scan_is_the_engines(panel: Any) -> None:
 
 def test_the_field_of_view_is_what_the_views_see_together(panel: Any) -> None:
     """Half-fan and cone beam."""
-    from CTDiffusionReconLib.parameternode import Beam, SliceChoice
+    from CTDiffusionReconLib.scene.parameternode import Beam, SliceChoice
 
     parameters, note = panel._parameterNode, panel.ui.scanNoteLabel
     parameters.machine, parameters.beam = "custom", Beam.CONE
@@ -127,7 +127,7 @@ def test_the_field_of_view_is_what_the_views_see_together(panel: Any) -> None:
 
 
 def test_every_method_has_its_own_controls(panel: Any) -> None:
-    from CTDiffusionReconLib.catalogue import shipped_catalogue
+    from CTDiffusionReconLib.engine.catalogue import shipped_catalogue
 
     for method in shipped_catalogue()["methods"]:
         panel._parameterNode.method = method["name"]
@@ -171,7 +171,7 @@ def test_a_scene_with_impossible_parameters_cannot_be_applied(panel: Any) -> Non
 
 
 def test_what_cannot_be_reconstructed_cannot_be_applied(panel: Any, tmp_path: Path) -> None:
-    from CTDiffusionReconLib.parameternode import InputKind, SliceChoice, ViewSet
+    from CTDiffusionReconLib.scene.parameternode import InputKind, SliceChoice, ViewSet
 
     parameters, button = panel._parameterNode, panel.ui.applyButton
     node = add_volume()
@@ -211,7 +211,7 @@ def test_published_settings_of_a_method(panel: Any) -> None:
 
 def test_choices_come_back_with_the_scene(panel: Any, fresh: Any, tmp_path: Path) -> None:
     import slicer
-    from CTDiffusionReconLib.parameternode import Beam, ViewSet
+    from CTDiffusionReconLib.scene.parameternode import Beam, ViewSet
 
     parameters = panel._parameterNode
     parameters.inputVolume = add_volume("kept")
@@ -234,7 +234,7 @@ def test_choices_come_back_with_the_scene(panel: Any, fresh: Any, tmp_path: Path
 def test_slices_that_a_turned_roi_touches(panel: Any) -> None:
     import slicer
     import vtk
-    from CTDiffusionReconLib.inputpanel import slicesOfROI
+    from CTDiffusionReconLib.panel.inputpanel import slicesOfROI
 
     node = add_volume()
     roi = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsROINode")
@@ -258,7 +258,7 @@ def test_slices_that_a_turned_roi_touches(panel: Any) -> None:
 
 
 def test_nothing_is_cut_off_at_450_pixels(panel: Any) -> None:
-    from CTDiffusionReconLib.parameternode import Beam, SliceChoice, ViewSet
+    from CTDiffusionReconLib.scene.parameternode import Beam, SliceChoice, ViewSet
     from PySide6 import QtWidgets
 
     parameters = panel._parameterNode

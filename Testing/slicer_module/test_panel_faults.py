@@ -20,7 +20,7 @@ SHIPPED = Path(__file__).resolve().parents[2] / "Resources" / "Priors"
 
 def use(panel: Any, folder: Path, **behaviour: Any) -> None:
     """Have the engine run by an interpreter that behaves so, in job folders with blanks and accents."""
-    from CTDiffusionReconLib import settings
+    from CTDiffusionReconLib.engine import settings
 
     settings.setValue(settings.PYTHON, interpreter(folder, **behaviour))
     settings.setValue(settings.JOBS_FOLDER, str(folder / "Fälle $HOME; 'x' & y"))
@@ -53,7 +53,7 @@ def test_cancel_of_a_real_reconstruction_within_two_seconds(fresh: Any, panel: A
 
 def test_paths_with_blanks_quotes_and_accents(fresh: Any, panel: Any, tmp_path: Path) -> None:
     """The real engine, called through such an interpreter, in such a job folder."""
-    from CTDiffusionReconLib import settings
+    from CTDiffusionReconLib.engine import settings
 
     place = tmp_path / "Größe 'n \"q\" $(x)"
     place.mkdir()
@@ -65,7 +65,8 @@ def test_paths_with_blanks_quotes_and_accents(fresh: Any, panel: Any, tmp_path: 
     driving.choose(panel, driving.slab(name="Müller, Jörg", step=2), "fbp", 15)
     node = driving.run(fresh, panel, 600)
     assert node.GetName().startswith("Müller, Jörg FBP 15 views")
-    assert "Aufträge" in node.GetAttribute("CTDiffusionRecon.JobFolder")
+    job = panel.logic.queue.jobs[-1]
+    assert "Aufträge" in str(job.folder) and node.GetAttribute("CTDiffusionRecon.JobFolder") == job.folder.name
 
 
 @pytest.mark.parametrize(
@@ -172,7 +173,7 @@ def test_an_output_deleted_meanwhile_becomes_a_new_volume(fresh: Any, panel: Any
 
 
 def test_an_interpreter_that_is_not_there(fresh: Any, panel: Any, tmp_path: Path) -> None:
-    from CTDiffusionReconLib import settings
+    from CTDiffusionReconLib.engine import settings
 
     driving.choose(panel, driving.slab(step=4))
     settings.setValue(settings.PYTHON, str(tmp_path / "no such python"))
@@ -184,7 +185,7 @@ def test_an_interpreter_that_is_not_there(fresh: Any, panel: Any, tmp_path: Path
 
 def test_an_interpreter_without_any_package(fresh: Any, panel: Any, tmp_path: Path) -> None:
     """Python alone: the panel explains what is missing instead of starting a job that must fail."""
-    from CTDiffusionReconLib import settings
+    from CTDiffusionReconLib.engine import settings
 
     bare = tmp_path / "bare python"
     bare.write_text(f'#!/bin/sh\nexec "{sys_python()}" -S "$@"\n', encoding="utf-8")
@@ -220,7 +221,7 @@ def sys_python() -> str:
 
 
 def test_a_damaged_prior_pack_is_named(fresh: Any, panel: Any, tmp_path: Path) -> None:
-    from CTDiffusionReconLib import settings
+    from CTDiffusionReconLib.engine import settings
 
     original = next(folder for folder in sorted(SHIPPED.iterdir()) if (folder / "prior.json").is_file())
     pack = tmp_path / "Priors" / "damaged-pack"

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ctdiffusion.jobs.spec import JobSpec
-from CTDiffusionReconLib.methodtext import decimals_for, explanation_html, label_of, step_for, tooltip_of
-from CTDiffusionReconLib.panelrequest import angle_list, method_parameters, request_of
+from ctdiffusion.jobs.reconstruction_spec import JobSpec
+from CTDiffusionReconLib.panel.methodtext import decimals_for, explanation_html, label_of, step_for, tooltip_of
+from CTDiffusionReconLib.panel.panelrequest import angle_list, method_parameters, request_of
 
 
 def parameters(**changes: Any) -> SimpleNamespace:
@@ -111,7 +111,7 @@ def test_slices_are_counted_inclusively() -> None:
 
 def test_measured_files_are_known_by_the_engines_suffixes() -> None:
     from ctdiffusion.commands.reconstruct import MEASURED_SUFFIXES
-    from CTDiffusionReconLib.request import PROJECTION_SUFFIXES
+    from CTDiffusionReconLib.queue.request import PROJECTION_SUFFIXES
 
     assert set(PROJECTION_SUFFIXES) == set(MEASURED_SUFFIXES)
 

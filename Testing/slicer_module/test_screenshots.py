@@ -18,7 +18,7 @@ SHIPPED = screenshots.ROOT / "Resources" / "Screenshots"
 @pytest.mark.skipif(os.name == "nt", reason="the interpreter of this test is a shell script")
 def test_every_state_of_the_panel_has_its_picture(fresh: Any, panel: Any, tmp_path: Path) -> None:
     """With an engine that gives the input back, in the order that the script takes them."""
-    from CTDiffusionReconLib import settings
+    from CTDiffusionReconLib.engine import settings
     from PySide6 import QtGui
 
     settings.setValue(settings.PYTHON, interpreter(tmp_path, seconds=0.3))

@@ -30,7 +30,7 @@ def ramp(slices: int = 6, rows: int = 20, columns: int = 24) -> np.ndarray:
 
 
 def test_every_layout_has_its_own_number_and_the_views_that_it_says() -> None:
-    from CTDiffusionReconLib.comparison.layout import COLUMNS, ComparisonLayout, is_own_layout
+    from CTDiffusionReconLib.scene.comparison.layout import COLUMNS, ComparisonLayout, is_own_layout
 
     rows = [("Axial",), ("Coronal", "Axial"), ("Axial", "Coronal", "Sagittal"), ("Sagittal",)]
     layouts = [ComparisonLayout(c, r, p) for c in COLUMNS for r in rows for p in (False, True)]
@@ -49,7 +49,7 @@ def test_every_layout_has_its_own_number_and_the_views_that_it_says() -> None:
 
 
 def test_values_on_another_grid_are_those_of_the_same_place(fresh: Any) -> None:
-    from CTDiffusionReconLib.comparison.grids import on_grid_of, same_grid
+    from CTDiffusionReconLib.scene.comparison.grids import on_grid_of, same_grid
 
     whole, part = volume("whole", ramp()), volume("part", ramp()[2:5], origin=(0.0, 0.0, 6.0))
     assert not same_grid(whole, part)
@@ -61,7 +61,7 @@ def test_values_on_another_grid_are_those_of_the_same_place(fresh: Any) -> None:
 
 def test_difference_is_in_hu_with_zero_in_white(fresh: Any) -> None:
     import slicer
-    from CTDiffusionReconLib.comparison.difference import difference_volume
+    from CTDiffusionReconLib.scene.comparison.difference import difference_volume
 
     reference, other = volume("reference", ramp()), volume("other", (ramp() + 40.0)[1:4], origin=(0.0, 0.0, 3.0))
     node = difference_volume(reference, other)
@@ -85,7 +85,7 @@ def test_difference_is_in_hu_with_zero_in_white(fresh: Any) -> None:
 
 def test_checkerboard_takes_both_in_turn(fresh: Any) -> None:
     import slicer
-    from CTDiffusionReconLib.comparison.mixing import checkerboard_volume
+    from CTDiffusionReconLib.scene.comparison.mixing import checkerboard_volume
 
     size = (2, 32, 32)
     node = checkerboard_volume(volume("a", np.zeros(size)), volume("b", np.ones(size)), squares=4)
@@ -97,7 +97,7 @@ def test_checkerboard_takes_both_in_turn(fresh: Any) -> None:
 def test_profile_reads_values_in_place(fresh: Any) -> None:
     import slicer
     import vtk
-    from CTDiffusionReconLib.comparison import profile
+    from CTDiffusionReconLib.scene.comparison import profile
 
     node = volume("ramp", ramp())
     line = slicer.mrmlScene.AddNewNodeByClass("vtkMRMLMarkupsLineNode", "line")
@@ -115,7 +115,7 @@ def test_profile_reads_values_in_place(fresh: Any) -> None:
 
 def test_plotting_again_does_not_fill_the_scene(fresh: Any) -> None:
     import slicer
-    from CTDiffusionReconLib.comparison import profile
+    from CTDiffusionReconLib.scene.comparison import profile
 
     nodes = [volume("same", ramp()), volume("same", ramp() + 1.0)]
     line = profile.line_across(nodes)
@@ -129,7 +129,7 @@ def test_plotting_again_does_not_fill_the_scene(fresh: Any) -> None:
 
 
 def test_default_line_goes_through_the_slab_that_a_result_covers(fresh: Any) -> None:
-    from CTDiffusionReconLib.comparison import profile
+    from CTDiffusionReconLib.scene.comparison import profile
 
     whole, slab = volume("whole", ramp()), volume("slab", ramp()[:2])
     line = profile.line_across([whole, slab])
@@ -140,7 +140,7 @@ def test_default_line_goes_through_the_slab_that_a_result_covers(fresh: Any) -> 
 
 def test_side_by_side_links_views_and_window_and_gives_the_layout_back(fresh: Any) -> None:
     import slicer
-    from CTDiffusionReconLib.comparison.views import Comparison
+    from CTDiffusionReconLib.scene.comparison.views import Comparison
 
     volumes = [volume("reference", ramp()), volume("FBP", ramp() + 5.0), volume("slab", ramp()[3:5], (0.0, 0.0, 9.0))]
     manager = slicer.app.layoutManager()
@@ -182,7 +182,7 @@ def test_side_by_side_links_views_and_window_and_gives_the_layout_back(fresh: An
 
 def test_what_cannot_be_compared_is_refused(fresh: Any) -> None:
     import slicer
-    from CTDiffusionReconLib.comparison.views import Comparison
+    from CTDiffusionReconLib.scene.comparison.views import Comparison
 
     one, empty = volume("one", ramp()), slicer.mrmlScene.AddNewNodeByClass("vtkMRMLScalarVolumeNode")
     before = slicer.app.layoutManager().layout

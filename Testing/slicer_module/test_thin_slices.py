@@ -61,7 +61,7 @@ def test_it_is_closed_at_first_and_takes_no_volume_by_itself(panel: Any) -> None
 
 
 def test_it_offers_the_methods_of_the_catalogue_with_their_parameters(panel: Any) -> None:
-    from CTDiffusionReconLib.catalogue import shipped_catalogue
+    from CTDiffusionReconLib.engine.catalogue import shipped_catalogue
 
     box, section, parameters = panel.ui.thinMethodComboBox, panel.thinSlicesPanel, panel._parameterNode
     methods = shipped_catalogue()["superresolution"]
@@ -78,7 +78,7 @@ def test_it_offers_the_methods_of_the_catalogue_with_their_parameters(panel: Any
 
 
 def test_what_it_asks_for_is_what_the_engine_reads(panel: Any) -> None:
-    from ctdiffusion.superresolution.spec import SuperResolutionSpec
+    from ctdiffusion.jobs.superresolution_spec import SuperResolutionSpec
 
     parameters, section = panel._parameterNode, panel.thinSlicesPanel
     select(panel, thick(), "zsr")
@@ -119,7 +119,7 @@ def test_the_automatic_factor_is_that_of_the_engine(slicer_session: Any, spacing
     import numpy as np
     from ctdiffusion.images.volume import Volume
     from ctdiffusion.superresolution.thin import automatic_factor
-    from CTDiffusionReconLib.thinslicespanel import automaticFactor
+    from CTDiffusionReconLib.panel.thinslicespanel import automaticFactor
 
     volume = Volume(np.zeros((2, 2, 2), np.float32), spacing, (0, 0, 0), (1, 0, 0, 0, 1, 0, 0, 0, 1))
     assert automaticFactor(spacing) == automatic_factor(volume)[0]
@@ -192,7 +192,7 @@ def test_thin_slices_of_the_real_engine_lie_in_their_thick_ones(fresh: Any, pane
 @pytest.mark.skipif(os.name == "nt", reason="the interpreter of this test is a shell script")
 def test_a_job_is_cancelled_queued_explained_and_retried_as_any_other(fresh: Any, panel: Any, tmp_path: Any) -> None:
     import slicer
-    from CTDiffusionReconLib import settings
+    from CTDiffusionReconLib.engine import settings
 
     settings.setValue(settings.PYTHON, interpreter(tmp_path, seconds=60))
     select(panel, thick())

@@ -11,9 +11,9 @@ from ctdiffusion.core.monitor import Monitor
 from ctdiffusion.core.noise import NoiseSource
 from ctdiffusion.images.volume import Volume, write_volume
 from ctdiffusion.jobs.folder import JobFolder
+from ctdiffusion.jobs.superresolution_spec import SuperResolutionSpec
 from ctdiffusion.operators.slice_average import Profile, SliceAverage
-from ctdiffusion.superresolution.registry import ThickStack
-from ctdiffusion.superresolution.spec import SuperResolutionSpec
+from ctdiffusion.superresolution.stack import ThickStack
 
 # A rotation about two axes, in whole multiples of 1/25 so that it stays exact.
 OBLIQUE = (0.6, -0.64, 0.48, 0.8, 0.48, -0.36, 0.0, 0.6, 0.8)

@@ -5,16 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from ctdiffusion.core.parameters import from_mapping
+from ctdiffusion.core.schema import from_mapping
+from ctdiffusion.methods.registry import SUPERRESOLUTION, method_named, methods
 from ctdiffusion.operators.slice_average import Profile, SliceAverage
 from ctdiffusion.solvers.gradient import gradient
 from ctdiffusion.superresolution.interpolation import consistent_spline, interpolation_matrix
-from ctdiffusion.superresolution.registry import ThickStack, slice_method_named, slice_methods
+from ctdiffusion.superresolution.stack import ThickStack
 from superresolution.stacks import stack
 
 
 def run(name: str, problem: ThickStack, **values: object) -> torch.Tensor:
-    method = slice_method_named(name)
+    method = method_named(name, SUPERRESOLUTION)
     return method.run(problem, from_mapping(method.parameters, values, "test"))
 
 
@@ -96,11 +97,11 @@ def test_tv_keeps_an_edge_between_slices_sharp() -> None:
 
 
 def test_every_method_is_registered_with_its_words() -> None:
-    assert set(slice_methods()) == {"linear", "bspline", "tv", "zsr"}
-    for name, method in slice_methods().items():
+    assert set(methods(SUPERRESOLUTION)) == {"linear", "bspline", "tv", "zsr"}
+    for name, method in methods(SUPERRESOLUTION).items():
         assert method.name == name
         assert method.title and method.summary and method.source
         for values in method.presets.values():
             from_mapping(method.parameters, values, name)
     with pytest.raises(ValueError, match="known: bspline, linear, tv, zsr"):
-        slice_method_named("cubic")
+        method_named("cubic", SUPERRESOLUTION)

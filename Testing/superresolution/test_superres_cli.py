@@ -10,10 +10,12 @@ import pytest
 import SimpleITK as sitk
 from ctdiffusion.commands import main as cli
 from ctdiffusion.commands import superres
-from ctdiffusion.core.parameters import describe
+from ctdiffusion.commands.options import specification
+from ctdiffusion.core.schema import describe
 from ctdiffusion.images.volume import Volume, write_volume
 from ctdiffusion.jobs.folder import JobFolder
-from ctdiffusion.superresolution.registry import slice_methods
+from ctdiffusion.jobs.superresolution_spec import SuperResolutionSpec
+from ctdiffusion.methods.registry import SUPERRESOLUTION, methods
 from superresolution.stacks import head
 
 
@@ -24,11 +26,11 @@ def call(tmp_path: Path, *options: str, volume: Volume | None = None, out: str =
     return cli.main(["superres", str(path), "-o", str(tmp_path / out), *options])
 
 
-def spec(*argv: str) -> superres.SuperResolutionSpec:
+def spec(*argv: str) -> SuperResolutionSpec:
     parser = argparse.ArgumentParser()
     superres.add_arguments(parser)
     superres.add_method_arguments(parser, argv)
-    return superres.spec_of(parser.parse_args(argv))
+    return specification(parser.parse_args(argv))
 
 
 def test_options_reach_the_specification() -> None:
@@ -46,7 +48,7 @@ def test_options_reach_the_specification() -> None:
 
 
 def test_every_parameter_is_an_option(capsys: pytest.CaptureFixture[str]) -> None:
-    for name, method in slice_methods().items():
+    for name, method in methods(SUPERRESOLUTION).items():
         assert cli.main(["superres", "--method", name, "--help"]) == 0
         text = " ".join(capsys.readouterr().out.split())
         for info in describe(method.parameters):
@@ -96,7 +98,7 @@ def test_bad_input_is_one_line_and_writes_nothing(
 def test_other_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["superres", str(tmp_path / "none.nrrd"), "-o", str(tmp_path / "o"), "--method", "linear"]) == 2
     assert call(tmp_path, "--method", "linear", "--factor", "x") == 2
-    assert "expected 2 to 8 or auto, got 'x'" in capsys.readouterr().err
+    assert "expected a whole number or auto, got 'x'" in capsys.readouterr().err
     volume = Volume(np.full((4, 8, 8), np.nan, np.float32), (1.0, 1.0, 3.0))
     assert call(tmp_path, "--method", "linear", volume=volume, out="bad") == 2
     assert "not finite" in capsys.readouterr().err

@@ -9,19 +9,19 @@ finer ones (so edges suffer the non-linear partial volume effect). See `refine` 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..core.parameters import parameter, validate
 from ..core.units import AttenuationScale
 from ..images.volume import Volume
 from ..operators.factory import make_operator
 from ..scan.beams import ConeBeam, Geometry, Grid
 from ..scan.projections import Projections
+from .settings import SimulationSettings
 
 # Bytes that the finer voxels or the finer projections of one step may take.
 CHUNK_BYTES = 256_000_000
@@ -30,33 +30,6 @@ LOWEST_COUNT = 1.0
 # Sets these random numbers apart from those of every sampler that uses the same seed.
 _STREAM = 0x5343414E
 SAME_GRID = "simulated on the reconstruction's own grid (inverse crime): the figures are too good"
-
-
-@dataclass(frozen=True)
-class SimulationSettings:
-    """How projections of a volume are simulated.
-
-    Raises:
-        ValueError: a value outside its range; the text names it.
-    """
-
-    photons: float = parameter(
-        1e5, "Photons that reach a detector element through air.", unit="photons", low=10.0, high=1e12
-    )
-    electronic: float = parameter(
-        10.0, "Standard deviation of the electronic noise of a detector element.", unit="photons", low=0.0, high=1e6
-    )
-    oversampling: int = parameter(
-        2, "How many times finer than the reconstruction the object and the detector are simulated.", low=1, high=8
-    )
-    noise: bool = parameter(True, "Add photon and electronic noise.")
-    same_grid: bool = parameter(
-        False,
-        "Simulate with the reconstruction's own projector and grid. Only for tests of a method: an inverse crime.",
-    )
-
-    def __post_init__(self) -> None:
-        validate(self, "simulation")
 
 
 def simulate(
@@ -80,7 +53,7 @@ def simulate(
         ValueError: the source passes through the volume.
     """
     scale = AttenuationScale()
-    factor = 1 if settings.same_grid else settings.oversampling
+    factor = settings.finer
     mu = scale.to_mu(torch.from_numpy(volume.array)).clamp(min=0.0)
     line_integrals = _project(mu, volume.grid, geometry, factor)
     notes = (SAME_GRID,) if factor == 1 else ()

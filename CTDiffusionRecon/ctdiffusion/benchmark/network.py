@@ -17,9 +17,11 @@ from ..core.monitor import Monitor
 from ..core.noise import NoiseSource
 from ..core.units import AttenuationScale
 from ..images.volume import Volume, read_volume, write_volume
-from ..methods.registry import Problem, method_named
+from ..methods.problem import Problem
+from ..methods.registry import method_named
 from ..operators.factory import make_operator
-from ..priors.kinds import IMAGE, kind_of
+from ..priors.kind_names import IMAGE
+from ..priors.kinds import kind_of
 from ..priors.packs.pack import find_packs, load_pack, read_info
 from ..priors.prior import Prior
 from ..scan.beams import Grid

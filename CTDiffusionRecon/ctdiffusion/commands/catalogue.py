@@ -1,4 +1,4 @@
-"""What the engine offers, as plain values: methods with their parameters, simulation settings, scanners."""
+"""What the engine offers, as plain values: tasks, methods with their parameters, settings, scanners. Needs no torch."""
 
 from __future__ import annotations
 
@@ -6,17 +6,16 @@ from dataclasses import asdict
 from typing import Any
 
 from .. import __version__
-from ..acquisition.simulate import SimulationSettings
-from ..core.parameters import ParameterInfo, describe
-from ..methods.registry import Method, methods
+from ..acquisition.settings import SimulationSettings
+from ..core.schema import ParameterInfo, describe
+from ..methods.registry import SUPERRESOLUTION, Method, methods
 from ..scan.machines import PRESETS
-from ..superresolution.registry import SliceMethod, slice_methods
 
 SCHEMA = 1
 
 
 def catalogue() -> dict[str, Any]:
-    """Everything a front end needs to build its controls without importing the engine.
+    """Everything a front end needs to build its controls.
 
     `methods` and `simulation` list parameters as `parameter_facts`; `presets` are machines with lengths in mm, whose
     `rows` is 0 for a fan beam; `superresolution` are the methods of jobs with that task.
@@ -27,7 +26,7 @@ def catalogue() -> dict[str, Any]:
         "methods": [method_facts(method) for method in methods().values()],
         "simulation": [parameter_facts(info) for info in describe(SimulationSettings)],
         "presets": [{"name": name, **asdict(preset)} for name, preset in PRESETS.items()],
-        "superresolution": [slice_method_facts(method) for method in slice_methods().values()],
+        "superresolution": [method_facts(method) for method in methods(SUPERRESOLUTION).values()],
     }
 
 
@@ -41,20 +40,6 @@ def method_facts(method: Method) -> dict[str, Any]:
         "needs_prior": method.needs_prior,
         "prior_kind": method.prior_kind if method.needs_prior else "",
         "default_prior": method.default_prior if method.needs_prior else "",
-        "evaluations": method.evaluations,
-        "presets": {name: dict(values) for name, values in method.presets.items()},
-        "parameters": [parameter_facts(info) for info in describe(method.parameters)],
-    }
-
-
-def slice_method_facts(method: SliceMethod) -> dict[str, Any]:
-    """A z super-resolution method as plain values."""
-    return {
-        "name": method.name,
-        "title": method.title,
-        "summary": method.summary,
-        "source": method.source,
-        "needs_prior": method.needs_prior,
         "presets": {name: dict(values) for name, values in method.presets.items()},
         "parameters": [parameter_facts(info) for info in describe(method.parameters)],
     }
@@ -62,6 +47,5 @@ def slice_method_facts(method: SliceMethod) -> dict[str, Any]:
 
 def parameter_facts(info: ParameterInfo) -> dict[str, Any]:
     """A parameter as plain values: `type` is int, float, bool or str; `optional` allows null, "automatic"."""
-    values = asdict(info)
-    kind = values.pop("kind")
-    return {**values, "type": kind.__name__, "choices": list(info.choices)}
+    names = ("name", "optional", "default", "text", "unit", "low", "high")
+    return {**{n: getattr(info, n) for n in names}, "type": info.kind.__name__, "choices": list(info.choices)}

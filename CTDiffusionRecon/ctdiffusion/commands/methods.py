@@ -6,9 +6,9 @@ import argparse
 import json
 import textwrap
 
-from ..core.parameters import ParameterInfo, describe
+from ..core.schema import ParameterInfo, describe
 from ..methods.registry import Method, method_named, methods
-from ..priors.kinds import WORDS
+from ..priors.kind_names import WORDS
 from .catalogue import catalogue, method_facts
 
 
@@ -66,8 +66,9 @@ def option_name(info: ParameterInfo) -> str:
 
 
 def facts(info: ParameterInfo) -> str:
-    """Unit, range, choices and default of a parameter in one phrase."""
-    parts = [] if info.kind is str and info.choices else [{int: "integer", float: "number"}.get(info.kind, "")]
+    """Unit, range, choices and default of a declared field in one phrase."""
+    words = {int: "integer", float: "number", tuple: "numbers"}
+    parts = [] if info.kind is str and info.choices else [words.get(info.kind, "")]
     parts += [info.unit]
     if info.choices:
         parts.append("one of " + ", ".join(info.choices))

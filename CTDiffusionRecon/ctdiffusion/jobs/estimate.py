@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from ..core.folders import cache_folder
+from ..core.schema import from_mapping
 from ..core.strictjson import read_object
+from ..methods.registry import Method
 from ..scan.beams import Geometry, Grid
-from ..scan.sampling_grid import CHOICES, sampling_grid
+from ..scan.sampling_grid import sampling_grid
 
 FILE = "calibration.json"
 # Float32 arrays of the size of the volume and of the projections that a reconstruction holds at once, generously.
@@ -25,8 +27,6 @@ PROJECTIONS_HELD = 8
 _ENTRIES, _ENTRY_BYTES, _MATRIX_LIMIT, _MOST_ENTRIES = 2.0, 16, 1_000_000_000, 2**31
 # `priors.kinds.SINOGRAM`, without torch, and the rows that such a network sees: a turn, and what hides its ends.
 _SINOGRAM, _TURN_ROWS = "sinogram", 384
-# An iteration that stops by itself when it has converged takes about this share of what it may take.
-_CONVERGED = 0.6
 _IO_NS = 150.0
 
 
@@ -90,38 +90,8 @@ class Estimate:
     note: str = ""
 
 
-@dataclass(frozen=True)
-class Work:
-    """What a method does: forward-and-back projections, and network evaluations of every slice."""
-
-    pairs: float
-    evaluations: float
-
-
-def work_of(method: Mapping[str, Any], parameters: Mapping[str, Any]) -> Work:
-    """The work of a method of the catalogue (`catalogue.method_facts`), from parameters whose names tell.
-
-    `steps` are noise levels, each with the data consistency that `cg_iterations` or `sirt_iterations` count;
-    `iterations` are those of a classical method, which may converge earlier where it has a `tolerance`.
-    """
-    values = {item["name"]: item["default"] for item in method["parameters"]} | dict(parameters)
-    inner = sum(_number(values.get(name)) for name in ("cg_iterations", "sirt_iterations"))
-    iterations = _number(values.get("iterations"))
-    if _number(values.get("tolerance")) > 0.0:
-        iterations *= _CONVERGED
-    if not method["needs_prior"]:
-        return Work(iterations + inner + 0.5, 0.0)
-    steps = _number(values.get("steps")) or iterations
-    if method.get("prior_kind") == _SINOGRAM:
-        # The steps see no image; each of them may be followed by Langevin steps.
-        seen = steps * (1.0 + _number(values.get("corrector")))
-        return Work(_number(values.get("final_cg")) + 1.5, seen * float(method.get("evaluations", 1.0)))
-    pairs = steps * (inner + 1.0) + _number(values.get("final_cg")) + 1.5
-    return Work(pairs, (steps + 1.0) * float(method.get("evaluations", 1.0)))
-
-
 def estimate(
-    method: Mapping[str, Any],
+    method: Method,
     parameters: Mapping[str, Any],
     geometry: Geometry,
     grid: Grid,
@@ -132,7 +102,7 @@ def estimate(
     """Time and memory of a reconstruction.
 
     Args:
-        method: facts of the method (`catalogue.method_facts`).
+        method: the method.
         parameters: those that differ from their defaults.
         geometry: the scan.
         grid: the voxels.
@@ -140,8 +110,8 @@ def estimate(
         oversampling: how much finer the measurement is simulated; None for measured projections.
         prior: name of the prior pack.
     """
-    work = work_of(method, parameters)
-    own = _sampling_grid(method, parameters, grid)
+    work = method.work(from_mapping(method.parameters, parameters, "parameters"))
+    own = sampling_grid(grid, work.grid)
     samples = ray_samples(geometry, own)
     stack = geometry.is_stack
     pair_ns = (speed.sample_ns if stack else speed.cone_ns) * samples + speed.voxel_ns * _voxels(own)
@@ -156,7 +126,7 @@ def estimate(
         if stack and oversampling > 1:
             projector += speed.build_ns * finer * ray_samples(geometry, grid) / grid.shape[0]
     known = speed.network_ns.get(prior or "", max(speed.network_ns.values(), default=0.0))
-    plane = float(_TURN_ROWS * geometry.columns if method.get("prior_kind") == _SINOGRAM else math.prod(own.shape[1:]))
+    plane = float(_TURN_ROWS * geometry.columns if method.prior_kind == _SINOGRAM else math.prod(own.shape[1:]))
     network = work.evaluations * known * own.shape[0] * plane
     parts = {
         "start": speed.start_s,
@@ -222,13 +192,6 @@ def _memory(geometry: Geometry, grid: Grid, speed: Speed, oversampling: int | No
     if speed.device == "cuda":
         return speed.base_bytes + data / 2 + simulated, data + matrix
     return speed.base_bytes + data + max(matrix, simulated), 0.0
-
-
-def _sampling_grid(method: Mapping[str, Any], parameters: Mapping[str, Any], grid: Grid) -> Grid:
-    """The grid that a sampler with a parameter `grid` works on."""
-    declared = {item["name"]: item["default"] for item in method["parameters"]}
-    choice = parameters.get("grid", declared.get("grid"))
-    return sampling_grid(grid, str(choice)) if method["needs_prior"] and choice in CHOICES else grid
 
 
 def _voxels(grid: Grid) -> float:

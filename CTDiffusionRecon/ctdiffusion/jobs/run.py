@@ -1,4 +1,4 @@
-"""The work of one job: read, measure, reconstruct, judge, write."""
+"""One job, of whatever task, from its specification to its published result."""
 
 from __future__ import annotations
 
@@ -6,32 +6,26 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from .. import pipeline
 from ..core import atomic, devices
-from ..images.volume import Volume, read_volume, write_volume
-from ..methods.registry import method_named
-from ..operators.base import LinearOperator
-from ..pipeline import Measurement, Result
-from ..scan.viewsets import spread
+from ..images.volume import write_volume
 from . import provenance
 from .events import EventLog
-from .folder import JobFolder, JobStatus, Specification, to_json
+from .folder import JobFolder, JobStatus, to_json
 from .monitor import JobMonitor
-from .sinograms import sinogram_volumes
-from .spec import JobSpec
+from .spec import Specification
 from .stopping import StopRequest
+from .tasks import TASKS, Outcome
 
 if TYPE_CHECKING:
     from ..priors.kinds import AnyPrior
 
 
 def execute(folder: JobFolder, log: EventLog, stop: StopRequest, resume: bool, **intervals: float) -> JobStatus:
-    """Run the job in `folder` to its published result.
+    """Run the job in `folder`, of whatever task, to its published result.
 
     Args:
         folder: the job folder, locked by the caller.
@@ -42,138 +36,35 @@ def execute(folder: JobFolder, log: EventLog, stop: StopRequest, resume: bool, *
 
     Raises:
         ValueError, OSError: bad input or a file that cannot be read or written.
-        ReconstructionError, ArithmeticError, MemoryError, RuntimeError: the reconstruction failed.
+        ReconstructionError, ArithmeticError, MemoryError, RuntimeError: the method failed.
         Cancelled: it was stopped.
     """
     spec = folder.read_spec()
+    worker = TASKS[spec.TASK].worker()
     monitor = JobMonitor(folder, log, stop, spec.digest, resume=resume, **intervals)
     with log_as_warnings(monitor):
         choice = devices.resolve(spec.device)
         log.emit("device", device=str(choice.device), reason=choice.reason)
-        measurement, inputs = read_measurement(spec, folder.path, monitor)
-        for text in measurement.warnings:
-            monitor.warn(text)
-        monitor.scale = measurement.projections.scale
+        given = worker.read(spec, folder.path, monitor)
+        device = choice.device
         try:
-            result, prior, device, operator = _reconstruct(spec, measurement, choice.device, monitor)
+            outcome = worker.run(spec, given, device, monitor)
         except (MemoryError, RuntimeError) as error:
-            if choice.device.type == "cpu" or not devices.out_of_memory(error):
+            if device.type == "cpu" or not devices.out_of_memory(error):
                 raise
             why = (str(error).splitlines() or [type(error).__name__])[0]
             monitor.warn(f"the GPU ran out of memory ({why}): going on with the CPU")
-            result, prior, device, operator = _reconstruct(spec, measurement, torch.device("cpu"), monitor)
-    facts: dict[str, Any] = {
-        "device": {"used": str(device), "reason": choice.reason, **devices.describe()},
-        "operator": operator.backend,
-        "geometry": measurement.projections.geometry.to_dict(),
-        "first_slice": measurement.projections.first_slice,
-        "inputs": inputs,
-        "prior": None if prior is None else prior_facts(prior),
-    }
-    volumes = {folder.volume.name: result.volume}
-    if spec.keep_projections:
-        with monitor.timed("projector"):
-            volumes |= sinogram_volumes(measurement.projections, operator, result.volume)
-    return write_result(folder, spec, result, volumes, facts, monitor, stop)
-
-
-def read_measurement(spec: JobSpec, folder: Path, monitor: JobMonitor) -> tuple[Measurement, dict[str, Any]]:
-    """The measurement that a specification asks for, and the hashes of what it was made from.
-
-    Raises:
-        ValueError, OSError: bad input; the text names the file or field.
-    """
-    path = spec.input_path(folder)
-    monitor.step("read", 0, 1)
-    with monitor.timed("io"):
-        files = provenance.file_hashes(path) if path.exists() else {}
-        if spec.input_kind == "projections":
-            measurement, content = _read_projections(spec, path)
-            if (geometry_file := path.with_suffix(".json")).is_file():
-                files |= provenance.file_hashes(geometry_file)
-        else:
-            volume = read_volume(path, spec.assume_hu)
-            for note in volume.notes:
-                monitor.warn(f"{path.name}: {note}")
-            content = provenance.sha256_array(volume.array)
-        inputs = {"path": spec.input, "files_sha256": files, "values_sha256": content}
-        # Measured projections have their geometry in a second file.
-        monitor.sources["input"] = content + "".join(files.values())
-    monitor.step("read", 1, 1)
-    if spec.input_kind == "volume":
-        measurement = _simulate(spec, volume, monitor)
-    return measurement, inputs
-
-
-def _reconstruct(
-    spec: JobSpec, measurement: Measurement, device: torch.device, monitor: JobMonitor
-) -> tuple[Result, AnyPrior | None, torch.device, LinearOperator]:
-    method = method_named(spec.method)
-    prior = None
-    if method.needs_prior:
-        from ..priors import anatomy, kinds
-
-        monitor.step("prior", 0, 1)
-        with monitor.timed("io"):
-            prior = kinds.load_prior(spec.prior, method.prior_kind, method.default_prior, method.name, device)
-        monitor.sources["prior"] = prior.info.weights_sha256
-        for text in anatomy.body_part_warnings(prior.info, measurement.template.body_part):
-            monitor.warn(text)
-        monitor.step("prior", 1, 1)
-    monitor.step("projector", 0, 1)
-    with monitor.timed("projector"):
-        operator = pipeline.operator_for(measurement, device)
-    monitor.step("projector", 1, 1)
-    on_device = measurement.to(device)
-    result = pipeline.run_method(on_device, operator, method, spec.method_parameters(), prior, spec.seed, monitor)
-    return result, prior, device, operator
-
-
-def _simulate(spec: JobSpec, volume: Volume, monitor: JobMonitor) -> Measurement:
-    from ..scan.machines import default_geometry
-
-    first = 0
-    if spec.slices is not None:
-        count = volume.array.shape[0]
-        if spec.slices[1] > count:
-            raise ValueError(f"spec.slices: {spec.slices[0]}:{spec.slices[1]} is outside the volume's 0:{count}")
-        first = spec.slices[0]
-        volume = volume.slices(*spec.slices)
-    geometry = spec.explicit_geometry()
-    if geometry is None:
-        assert isinstance(spec.geometry, str)
-        geometry = default_geometry(spec.geometry, spec.angles(), volume.grid)
-    monitor.step("simulate", 0, 1)
-    with monitor.timed("projector"):
-        measurement = pipeline.simulated(volume, geometry, spec.simulation, spec.seed, first)
-    monitor.step("simulate", 1, 1)
-    return measurement
-
-
-def _read_projections(spec: JobSpec, path: Path) -> tuple[Measurement, str]:
-    from ..acquisition.measured import read_projections
-    from ..acquisition.measured.consistency import check_consistency
-
-    found = read_projections(path)
-    projections, grid = found.projections, found.grid
-    content = provenance.sha256_array(projections.data.numpy())
-    if spec.slices is not None:
-        raise ValueError("spec.slices: measured projections are reconstructed whole")
-    if spec.views is not None:
-        there = projections.geometry.views
-        if spec.views > there:
-            raise ValueError(f"spec.views: {spec.views} views were asked for, {path.name} has {there}")
-        projections = projections.views(spread(projections.geometry.angles, spec.views))
-    warnings = (*found.warnings, *check_consistency(found.projections).warnings)
-    return pipeline.measured(projections, grid, warnings), content
+            device = torch.device("cpu")
+            outcome = worker.run(spec, given, device, monitor)
+    used = {"device": {"used": str(device), "reason": choice.reason, **devices.describe()}}
+    return write_result(folder, spec, outcome, used, monitor, stop)
 
 
 def write_result(
     folder: JobFolder,
     spec: Specification,
-    result: Result,
-    volumes: dict[str, Volume],
-    facts: dict[str, Any],
+    outcome: Outcome,
+    used: dict[str, Any],
     monitor: JobMonitor,
     stop: StopRequest,
 ) -> JobStatus:
@@ -187,8 +78,9 @@ def write_result(
     with monitor.timed("io"):
         folder.discard_partial_result()
         folder.result_partial.mkdir()
-        for name, volume in volumes.items():
+        for name, volume in {folder.volume.name: outcome.result.volume, **outcome.volumes}.items():
             write_volume(volume, folder.result_partial / name)
+    result = outcome.result
     metrics: dict[str, float | None] | None = None if result.metrics is None else dict(result.metrics)
     numbers = {"metrics": metrics, "misfit": result.misfit}
     record = {
@@ -196,11 +88,13 @@ def write_result(
         "seed": spec.seed,
         "code": provenance.code_version(),
         "packages": provenance.package_versions(),
-        **facts,
+        **used,
+        **outcome.facts,
+        "prior": None if outcome.prior is None else prior_facts(outcome.prior),
         **numbers,
         "method_seconds": round(result.seconds, 3),
         "seconds": monitor.timings(),
-        "peak_memory": provenance.peak_memory(torch.device(facts["device"]["used"])),
+        "peak_memory": provenance.peak_memory(torch.device(used["device"]["used"])),
         "result_sha256": provenance.sha256_array(result.volume.array),
         "warnings": monitor.warnings,
     }

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+from ..core.schema import parameter
+from .registry import Method, register
+from .work import Work
 
-from ..core.parameters import parameter
-from ..solvers.cgls import cgls
-from .families.raydata import data_and_weights, empty_image
-from .families.timed import TimedOperator
-from .registry import Method, Problem, register
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .problem import Problem
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,10 @@ class CGLSParameters:
 
 def reconstruct(problem: Problem, parameters: CGLSParameters) -> Tensor:
     """CGLS from an empty image, in 1/mm. Dead detector pixels are left out, weighted or not."""
+    from ..solvers.cgls import cgls
+    from .families.raydata import data_and_weights, empty_image
+    from .families.timed import TimedOperator
+
     monitor = problem.monitor
     data, weights = data_and_weights(problem)
     if weights is not None and not parameters.weighted:
@@ -41,6 +47,11 @@ def reconstruct(problem: Problem, parameters: CGLSParameters) -> Tensor:
     )
 
 
+def work(parameters: CGLSParameters) -> Work:
+    """One pair an iteration."""
+    return Work(parameters.iterations + 0.5)
+
+
 CGLS = register(
     Method(
         name="cgls",
@@ -49,5 +60,6 @@ CGLS = register(
         source="Hestenes & Stiefel 1952, doi:10.6028/jres.049.044",
         parameters=CGLSParameters,
         run=reconstruct,
+        work=work,
     )
 )

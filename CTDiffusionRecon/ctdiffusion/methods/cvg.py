@@ -14,15 +14,18 @@ and the state moves to a level of more views by x - D_t(x0) + D_s(x0). Corrected
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Tensor
-
-from ..core.parameters import parameter
-from ..operators.base import LinearOperator
-from ..samplers.cold import dual_phase, sequential
+from ..core.schema import parameter
 from .families.agreement import AgreementParameters, agreed
-from .families.restoring import Restoration
-from .registry import Method, Problem, register
+from .registry import Method, register
+from .work import Work
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..operators.base import LinearOperator
+    from .problem import Problem
 
 # A level needs so many times the views of the one before it to be worth a step.
 LEAST_RATIO = 1.05
@@ -63,6 +66,9 @@ def run(problem: Problem, parameters: CvGParameters) -> Tensor:
     Raises:
         ValueError: no prior, or one for another scan.
     """
+    from ..samplers.cold import dual_phase, sequential
+    from .families.restoring import Restoration
+
     restoration = Restoration.of(problem)
     prior, own = restoration.prior, restoration.views
     views = [v for v in prior.levels if v > LEAST_RATIO * own] + [own]
@@ -100,6 +106,12 @@ def run(problem: Problem, parameters: CvGParameters) -> Tensor:
     return agreed(problem, restoration.to_mu(x0), parameters)
 
 
+def work(parameters: CvGParameters) -> Work:
+    """A restoration and two degradations a visit of a level; the first phase visits about six, the second `refine`."""
+    visits = 4.0 if parameters.sampling == "sequential" else 6.0 * (parameters.budget or 1) + parameters.refine
+    return Work(visits + parameters.final_cg + 1.5, visits)
+
+
 CVG = register(
     Method(
         name="cvg",
@@ -108,6 +120,8 @@ CVG = register(
         source="Chen, Lin, Qin, Wang & Li 2025 (MICCAI), arXiv:2508.10313",
         parameters=CvGParameters,
         run=run,
+        work=work,
+        beams=("parallel", "fan"),
         needs_prior=True,
         prior_kind="restoration",
         default_prior="cvg-256",
@@ -116,6 +130,5 @@ CVG = register(
             "sequential": {"sampling": "sequential"},
             "fast": {"budget": 1, "refine": 2},
         },
-        evaluations=10.0,
     )
 )

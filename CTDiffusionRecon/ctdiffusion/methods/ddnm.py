@@ -9,14 +9,17 @@ and inter-slice consistent noise.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+from ..core.schema import parameter
+from .families.image_parameters import AS_IN_ISCS, AS_PUBLISHED, THOROUGH, SamplingParameters, work
+from .registry import Method, register
 
-from ..core.parameters import parameter
-from ..priors.prior import Prior
-from ..samplers.nullspace import NullSpaceConsistency
-from .families.images import AS_IN_ISCS, AS_PUBLISHED, THOROUGH, Agreement, SamplingParameters, reconstruct
-from .registry import Method, Problem, register
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..priors.prior import Prior
+    from .problem import Problem
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,9 @@ class DDNMParameters(SamplingParameters):
 
 def run(problem: Problem, parameters: DDNMParameters) -> Tensor:
     """DDNM in 1/mm; see `image_sampling.reconstruct`."""
+    from ..samplers.nullspace import NullSpaceConsistency
+    from .families.images import Agreement, reconstruct
+
 
     def prepare(problem: Problem, prior: Prior) -> Agreement:
         null_space = NullSpaceConsistency.of(problem.operator, problem.projections, parameters.sirt_iterations)
@@ -46,6 +52,7 @@ DDNM = register(
         source="Wang, Yu & Zhang 2023 (ICLR), arXiv:2212.00490",
         parameters=DDNMParameters,
         run=run,
+        work=lambda parameters: work(parameters, parameters.sirt_iterations),
         needs_prior=True,
         presets={
             **THOROUGH,

@@ -9,14 +9,21 @@ The preset `published` switches the weights and the last agreement off and start
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import TYPE_CHECKING
 
-from .families.images import AS_IN_ISCS, AS_PUBLISHED, THOROUGH, GradientParameters, conjugate_gradients, reconstruct
-from .registry import Method, Problem, register
+from .families.image_parameters import AS_IN_ISCS, AS_PUBLISHED, THOROUGH, GradientParameters, gradient_work
+from .registry import Method, register
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .problem import Problem
 
 
 def run(problem: Problem, parameters: GradientParameters) -> Tensor:
     """DDS in 1/mm; see `image_sampling.reconstruct`."""
+    from .families.images import conjugate_gradients, reconstruct
+
     return reconstruct(problem, parameters, conjugate_gradients(parameters))
 
 
@@ -28,6 +35,7 @@ DDS = register(
         source="Chung, Lee & Ye 2024 (ICLR), arXiv:2303.05754",
         parameters=GradientParameters,
         run=run,
+        work=gradient_work,
         needs_prior=True,
         presets={
             **THOROUGH,

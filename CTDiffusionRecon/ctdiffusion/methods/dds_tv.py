@@ -8,12 +8,16 @@ are free and the weight follows the prior's error at each level. The preset `isc
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+from ..core.schema import parameter
+from .families.image_parameters import AS_IN_ISCS, AS_PUBLISHED, THOROUGH, GradientParameters, gradient_work
+from .registry import Method, register
 
-from ..core.parameters import parameter
-from .families.images import AS_IN_ISCS, AS_PUBLISHED, THOROUGH, GradientParameters, conjugate_gradients, reconstruct
-from .registry import Method, Problem, register
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .problem import Problem
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,8 @@ class DDSTVParameters(GradientParameters):
 
 def run(problem: Problem, parameters: DDSTVParameters) -> Tensor:
     """DDS+TV in 1/mm; see `image_sampling.reconstruct`."""
+    from .families.images import conjugate_gradients, reconstruct
+
     return reconstruct(problem, parameters, conjugate_gradients(parameters))
 
 
@@ -41,6 +47,7 @@ DDS_TV = register(
         source="Chung et al. 2023 (CVPR), arXiv:2211.10655; Chung, Lee & Ye 2024, arXiv:2303.05754",
         parameters=DDSTVParameters,
         run=run,
+        work=gradient_work,
         needs_prior=True,
         presets={
             **THOROUGH,

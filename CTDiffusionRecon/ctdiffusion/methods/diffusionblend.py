@@ -5,15 +5,22 @@ The published code of this variant is incomplete; this follows the paper, with t
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import TYPE_CHECKING
 
-from ..samplers.slice_policy import neighbourhood
-from .families.images import AS_PUBLISHED, THOROUGH, GradientParameters, conjugate_gradients, reconstruct
-from .registry import Method, Problem, register
+from .families.image_parameters import AS_PUBLISHED, THOROUGH, GradientParameters, gradient_work
+from .registry import Method, register
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .problem import Problem
 
 
 def run(problem: Problem, parameters: GradientParameters) -> Tensor:
     """DiffusionBlend in 1/mm; see `image_sampling.reconstruct`."""
+    from ..samplers.slice_policy import neighbourhood
+    from .families.images import conjugate_gradients, reconstruct
+
     if problem.grid.shape[0] < 3:
         problem.monitor.warn("fewer than three slices have no neighbours on both sides: each is denoised on its own")
     return reconstruct(problem, parameters, conjugate_gradients(parameters), neighbourhood)
@@ -27,6 +34,7 @@ DIFFUSION_BLEND = register(
         source="Song et al. 2024 (NeurIPS), arXiv:2406.10211",
         parameters=GradientParameters,
         run=run,
+        work=gradient_work,
         needs_prior=True,
         presets={**THOROUGH, "published": {**AS_PUBLISHED, "steps": 200, "cg_iterations": 5}},
     )

@@ -11,13 +11,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+from ..core.schema import parameter
+from .families.image_parameters import AS_PUBLISHED, GradientParameters, work
+from .registry import Method, register
 
-from ..core.parameters import parameter
-from ..samplers.slice_policy import blended_triplets
-from .families.images import AS_PUBLISHED, GradientParameters, conjugate_gradients, reconstruct
-from .registry import Method, Problem, register
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .problem import Problem
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,9 @@ class DiffusionBlendPPParameters(GradientParameters):
 
 def run(problem: Problem, parameters: DiffusionBlendPPParameters) -> Tensor:
     """DiffusionBlend++ in 1/mm; see `image_sampling.reconstruct`."""
+    from ..samplers.slice_policy import blended_triplets
+    from .families.images import conjugate_gradients, reconstruct
+
     noise, slices = problem.noise, problem.grid.shape[0]
     if slices < 3:
         problem.monitor.warn("fewer than three slices make no triplet: each is denoised on its own")
@@ -48,8 +54,8 @@ DIFFUSION_BLEND_PP = register(
         source="Song et al. 2024 (NeurIPS), arXiv:2406.10211",
         parameters=DiffusionBlendPPParameters,
         run=run,
+        work=lambda parameters: work(parameters, parameters.cg_iterations, 1.0 / 3.0),
         needs_prior=True,
-        evaluations=1.0 / 3.0,
         presets={
             "thorough": {"steps": 160},
             "published": {**AS_PUBLISHED, "steps": 200, "cg_iterations": 5},

@@ -6,11 +6,16 @@ project's. Optionally conjugate gradients bring the image back to the data, whic
 
 from __future__ import annotations
 
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from .families.agreement import AgreementParameters, agreed
-from .families.restoring import Restoration
-from .registry import Method, Problem, register
+from .registry import Method, register
+from .work import Work
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .problem import Problem
 
 
 def run(problem: Problem, parameters: AgreementParameters) -> Tensor:
@@ -19,6 +24,8 @@ def run(problem: Problem, parameters: AgreementParameters) -> Tensor:
     Raises:
         ValueError: no prior, or one for another scan.
     """
+    from .families.restoring import Restoration
+
     restoration = Restoration.of(problem)
     x = restoration.start()
     x0 = restoration.restore(x, restoration.prior.position(restoration.views))
@@ -35,6 +42,8 @@ FBPCONVNET = register(
         source="Jin, McCann, Froustey & Unser 2017, doi:10.1109/TIP.2017.2713099",
         parameters=AgreementParameters,
         run=run,
+        work=lambda parameters: Work(parameters.final_cg + 1.5, 1.0),
+        beams=("parallel", "fan"),
         needs_prior=True,
         prior_kind="restoration",
         default_prior="fbpconvnet-256",

@@ -11,13 +11,17 @@ unweighted CG steps, one arc over the volume. Methods `dds`, `ddnm` and `dds-tv`
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+from ..core.schema import parameter
+from ..samplers.choices import POLICIES
+from .families.image_parameters import AS_IN_ISCS, THOROUGH, GradientParameters, gradient_work
+from .registry import Method, register
 
-from ..core.parameters import parameter
-from ..samplers.noise_policy import POLICIES
-from .families.images import AS_IN_ISCS, THOROUGH, GradientParameters, conjugate_gradients, reconstruct
-from .registry import Method, Problem, register
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .problem import Problem
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,8 @@ class ISCSParameters(GradientParameters):
 
 def run(problem: Problem, parameters: ISCSParameters) -> Tensor:
     """ISCS in 1/mm; see `image_sampling.reconstruct`."""
+    from .families.images import conjugate_gradients, reconstruct
+
     return reconstruct(problem, parameters, conjugate_gradients(parameters))
 
 
@@ -45,6 +51,7 @@ ISCS = register(
         source="ISCS 2026, arXiv:2602.04162",
         parameters=ISCSParameters,
         run=run,
+        work=gradient_work,
         needs_prior=True,
         presets={
             **THOROUGH,

@@ -1,65 +1,56 @@
-"""The registry of methods: one small file per method, found by itself."""
+"""The registry of methods of every task: one small file per method, found by itself, here or in other packages.
+
+Importing it, and every method's file, needs neither torch nor numpy: what there is can be listed at once, by the
+command line and by a panel whose computer has no torch yet. A method imports what it computes with inside its function.
+"""
 
 from __future__ import annotations
 
 import importlib
+import logging
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-
-from ..core.monitor import Monitor
-from ..core.noise import NoiseSource
-from ..operators.base import LinearOperator
-from ..scan.beams import Grid
-from ..scan.projections import Projections
+from .work import Work
 
 if TYPE_CHECKING:
-    from ..priors.kinds import AnyPrior
+    from torch import Tensor
 
+# Tasks that have methods.
+RECONSTRUCTION, SUPERRESOLUTION = "reconstruction", "superresolution"
 # The pack that serves all methods on images.
 DEFAULT_PRIOR = "ct-triplet-256"
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Everything a method may use (contract C5). There is no reference volume in it.
-
-    Attributes:
-        projections: the measurement.
-        operator: the projector of its geometry on `grid`.
-        grid: the voxel grid to reconstruct on.
-        noise: the noise source of the job.
-        monitor: progress, cancel and resume.
-        prior: the prior, for methods that need one.
-    """
-
-    projections: Projections
-    operator: LinearOperator
-    grid: Grid
-    noise: NoiseSource
-    monitor: Monitor
-    prior: AnyPrior | None = None
+# Packages whose modules register methods; and the entry points of packages that others install.
+PACKAGES = ("ctdiffusion.methods", "ctdiffusion.superresolution.methods")
+ENTRY_POINTS = "ctdiffusion.methods"
+# Modules of those packages that register nothing.
+_PARTS = ("registry", "problem", "work", "families")
 
 
 @dataclass(frozen=True)
 class Method:
-    """A reconstruction method.
+    """A method of a task.
 
     Attributes:
         name: what a user types.
         title: what a user reads.
         summary: one sentence.
         source: the paper or text book it follows, with DOI or arXiv number.
-        parameters: frozen dataclass of its parameters, declared with `ctdiffusion.core.parameters.parameter`.
-        run: (problem, parameters) -> attenuation volume `[slice, row, column]` in 1/mm.
-        needs_prior: whether `problem.prior` must be there.
-        prior_kind: of which kind it must be (see `priors.kinds`).
+        parameters: frozen dataclass of its parameters, declared with `ctdiffusion.core.schema.parameter`.
+        run: for a reconstruction (`methods.problem.Problem`, parameters) -> attenuation volume `[slice, row, column]`
+            in 1/mm; for a z super-resolution (`superresolution.stack.ThickStack`, parameters) -> thin slices
+            `[slice, row, column]` in the working range.
+        task: what it is a method of.
+        beams: kinds of beams that it takes (`scan.beams`).
+        needs_prior: whether it must be given a prior.
+        prior_kind: of which kind that must be (see `priors.kinds`).
         default_prior: name of the pack that is taken unless another is named.
         presets: named sets of parameters, such as the published settings.
-        evaluations: network evaluations of a slice for each noise level, for estimates of time.
+        work: parameters -> the work of one reconstruction, for estimates of time.
     """
 
     name: str
@@ -67,15 +58,19 @@ class Method:
     summary: str
     source: str
     parameters: type
-    run: Callable[[Problem, Any], Tensor]
+    run: Callable[[Any, Any], Tensor]
+    task: str = RECONSTRUCTION
+    beams: tuple[str, ...] = ("parallel", "fan", "cone")
     needs_prior: bool = False
     prior_kind: str = "image"
     default_prior: str = DEFAULT_PRIOR
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    evaluations: float = 1.0
+    work: Callable[[Any], Work] = lambda parameters: Work(0.5)
 
 
-_METHODS: dict[str, Method] = {}
+_METHODS: dict[tuple[str, str], Method] = {}
+_LEFT_OUT: dict[str, str] = {}
+_SEARCHED: set[str] = set()
 
 
 def register(method: Method) -> Method:
@@ -84,28 +79,58 @@ def register(method: Method) -> Method:
     Raises:
         ValueError: two methods of the same name.
     """
-    if method.name in _METHODS:
+    key = (method.task, method.name)
+    if key in _METHODS:
         raise ValueError(f"two methods are called {method.name!r}")
-    _METHODS[method.name] = method
+    _METHODS[key] = method
     return method
 
 
-def methods() -> dict[str, Method]:
-    """All methods by name, in alphabetical order. Imports every file of this package on the first call."""
-    package = __package__ or "ctdiffusion.methods"
-    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
-        if module.name != "registry":
-            importlib.import_module(f"{package}.{module.name}")
-    return dict(sorted(_METHODS.items()))
+def methods(task: str = RECONSTRUCTION) -> dict[str, Method]:
+    """All methods of a task by name, in alphabetical order. The first call imports every method's file.
+
+    A file that cannot be imported is left out, and said once in a warning of the log `ctdiffusion`.
+    """
+    for name, load in _sources():
+        if name in _SEARCHED:
+            continue
+        _SEARCHED.add(name)
+        before = set(_METHODS)
+        try:
+            load()
+        except Exception as error:  # somebody else's code may raise anything
+            for key in set(_METHODS) - before:
+                del _METHODS[key]
+            _LEFT_OUT[name] = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
+            logging.getLogger("ctdiffusion").warning("%s is left out: %s", name, _LEFT_OUT[name])
+    return {name: method for (of, name), method in sorted(_METHODS.items()) if of == task}
 
 
-def method_named(name: str) -> Method:
+def left_out() -> dict[str, str]:
+    """Modules of methods that could not be imported, with the reason in one line; known once `methods` was called."""
+    return dict(_LEFT_OUT)
+
+
+def method_named(name: str, task: str = RECONSTRUCTION) -> Method:
     """The method of that name.
 
     Raises:
-        ValueError: there is none; the text lists those that exist.
+        ValueError: there is none; the text names the nearest one, or all.
     """
-    known = methods()
-    if name not in known:
-        raise ValueError(f"method: {name!r} is unknown (known: {', '.join(known)})")
-    return known[name]
+    known = methods(task)
+    if name in known:
+        return known[name]
+    near = get_close_matches(name.lower(), known, 1)
+    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+    raise ValueError(f"method: {name!r} is unknown ({hint})")
+
+
+def _sources() -> Iterator[tuple[str, Callable[[], object]]]:
+    """Names of what registers methods, each with what imports it."""
+    for package in PACKAGES:
+        for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+            if module.name not in _PARTS:
+                name = f"{package}.{module.name}"
+                yield name, lambda name=name: importlib.import_module(name)  # type: ignore[misc]
+    for point in entry_points(group=ENTRY_POINTS):
+        yield f"{point.name} ({point.value})", point.load

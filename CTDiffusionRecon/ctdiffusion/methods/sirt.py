@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+from ..core.schema import parameter
+from .registry import Method, register
+from .work import Work
 
-from ..core.parameters import parameter
-from ..solvers.sirt import sirt
-from .families.raydata import data_and_weights, empty_image
-from .families.timed import TimedOperator
-from .registry import Method, Problem, register
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .problem import Problem
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,10 @@ class SIRTParameters:
 
 def reconstruct(problem: Problem, parameters: SIRTParameters) -> Tensor:
     """SIRT from an empty image, in 1/mm. Dead detector pixels are left out; the other rays count alike."""
+    from ..solvers.sirt import sirt
+    from .families.raydata import data_and_weights, empty_image
+    from .families.timed import TimedOperator
+
     monitor = problem.monitor
     data, weights = data_and_weights(problem)
     return sirt(
@@ -38,6 +44,11 @@ def reconstruct(problem: Problem, parameters: SIRTParameters) -> Tensor:
     )
 
 
+def work(parameters: SIRTParameters) -> Work:
+    """One pair an iteration."""
+    return Work(parameters.iterations + 0.5)
+
+
 SIRT = register(
     Method(
         name="sirt",
@@ -46,5 +57,6 @@ SIRT = register(
         source="Gilbert 1972, doi:10.1016/0022-5193(72)90180-4; Gregor & Benson 2008, doi:10.1109/TMI.2008.923696",
         parameters=SIRTParameters,
         run=reconstruct,
+        work=work,
     )
 )

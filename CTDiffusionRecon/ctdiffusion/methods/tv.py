@@ -7,26 +7,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+from ..core.schema import parameter
+from .registry import Method, register
+from .work import CONVERGED, Work
 
-from ..core.parameters import parameter
-from ..solvers.inner import inner, ratio
-from ..solvers.noise_level import noise_level
-from ..solvers.tv import total_variation
-from ..solvers.tv_objective import TVObjective
-from .families.raydata import data_and_weights
-from .families.timed import TimedOperator
-from .registry import Method, Problem, register
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .problem import Problem
 
 # All tuned on the validation volumes, docs/tv.md.
 # lambda, a number, is the strength over the typical attenuation, both in 1/mm (about 0.02 for a patient). The noise
 # level is in it already, because W is in the objective. The best strength grows with the number of views.
 STRENGTH = 2.5
 STRENGTH_VIEWS = 30
-# Standard deviation that stands for the model's error where the data have no noise, relative to a typical datum.
-MODEL_ERROR = 0.002
 # Slices solved at once; bounds the memory that a long stack takes.
 BLOCK = 64
 
@@ -71,6 +67,13 @@ def reconstruct(problem: Problem, parameters: TVParameters) -> Tensor:
     Raises:
         ValueError: a variance that is not positive, or none where the discrepancy is to decide.
     """
+    import torch
+
+    from ..solvers.tv import total_variation
+    from ..solvers.tv_objective import TVObjective
+    from .families.raydata import assumed_weights, data_and_weights, typical
+    from .families.timed import TimedOperator
+
     operator, monitor = TimedOperator(problem.operator, problem.monitor), problem.monitor
     data, known = data_and_weights(problem)
     weights = known
@@ -109,22 +112,10 @@ def reconstruct(problem: Problem, parameters: TVParameters) -> Tensor:
     return image
 
 
-def assumed_weights(data: Tensor, noise_free: bool, is_stack: bool) -> Tensor:
-    """Weights of the shape of the data where no variance is known: one for each slice (each volume of a cone beam).
-
-    Noise-free data get a small model error; others the noise that shows in them, and at least that error.
-    """
-    dims = int(is_stack)
-    sigma = MODEL_ERROR * typical(data, dims)
-    if not noise_free:
-        sigma = torch.maximum(sigma, noise_level(data, dims))
-    return sigma.square().reciprocal().expand_as(data)
-
-
-def typical(values: Tensor, batch_dims: int) -> Tensor:
-    """sum v^2 / sum |v|: the typical size of what is there, however much emptiness lies around it; 1 where all is 0."""
-    size = ratio(inner(values, values, batch_dims), inner(values.abs(), torch.ones_like(values), batch_dims))
-    return torch.where(size > 0, size, 1.0)
+def work(parameters: TVParameters) -> Work:
+    """One pair an iteration, of which a slice that converges needs only a part."""
+    share = CONVERGED if parameters.tolerance > 0.0 else 1.0
+    return Work(parameters.iterations * share + 0.5)
 
 
 TV = register(
@@ -136,5 +127,6 @@ TV = register(
         "doi:10.1007/s10851-010-0251-1",
         parameters=TVParameters,
         run=reconstruct,
+        work=work,
     )
 )

@@ -10,8 +10,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-FACTORS = (2, 8)
-PROFILES = ("rectangle", "gaussian", "trapezoid")
+from .slice_profiles import FACTORS, PROFILES
+
 # A trapezoid's flat top relative to its base: what a spoiled-gradient-echo excitation or a CT collimator comes near to.
 _FLAT_SHARE = 0.5
 # Beyond this noise gain single precision does not reproduce the thick slices to a part in a thousand.

@@ -10,8 +10,7 @@ from torch import Tensor
 from ..operators.base import LinearOperator
 from ..scan.projections import Projections
 from ..solvers.cg import conjugate_gradient
-
-AXES = {"z": (0,), "plane": (1, 2), "all": (0, 1, 2)}
+from .choices import AXES
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from ..core.noise import NoiseSource
-
-POLICIES = ("independent", "inter-slice", "shared")
+from .choices import POLICIES
 
 
 class NoisePolicy(Protocol):

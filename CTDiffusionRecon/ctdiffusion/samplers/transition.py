@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from .choices import TRANSITIONS
+
 # (x0, predicted noise, fresh noise, sigma, next sigma) -> next state.
 Transition = Callable[[Tensor, Tensor, Tensor, float, float], Tensor]
-
-TRANSITIONS = ("dds", "renew", "ancestral", "diffpir")
 
 
 def dds(eta: float) -> Transition:

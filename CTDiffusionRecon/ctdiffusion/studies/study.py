@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .. import pipeline
-from ..acquisition.simulate import SimulationSettings
+from ..acquisition.settings import SimulationSettings
 from ..core import devices
 from ..core.monitor import Monitor
-from ..core.parameters import from_mapping
+from ..core.schema import from_mapping
 from ..images.volume import Volume
 from ..methods.registry import Method, method_named
 from ..scan.beams import Geometry

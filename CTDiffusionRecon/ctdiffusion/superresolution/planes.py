@@ -13,10 +13,7 @@ from ..core.noise import NoiseSource
 from ..priors.prior import Prior
 from ..samplers.noise_policy import noise_policy
 from ..samplers.slice_policy import Denoise, blended_triplets, neighbourhood, per_slice
-
-# Axes of `[slice, row, column]` in the order [plane, row of the plane, column of the plane].
-PLANES = {"coronal": (1, 0, 2), "sagittal": (2, 0, 1)}
-STACKS = ("single", "neighbourhood", "triplets")
+from .choices import PLANES
 
 # From the number of a step to the planes it works on.
 Direction = Callable[[int], str]

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from ..images.volume import Volume
-from ..operators.slice_average import FACTORS, SliceAverage
+from ..operators.slice_average import SliceAverage
+from ..operators.slice_profiles import FACTORS
 
 
 def automatic_factor(thick: Volume) -> tuple[int, tuple[str, ...]]:

@@ -192,7 +192,8 @@ def _scanned(
     hu: NDArray[np.int16], spacing: float, views: int, random: np.random.Generator
 ) -> tuple[NDArray[np.int16], NDArray[np.int64]]:
     """The slices as their sparse scans show them, and which beam each was scanned with."""
-    from ..acquisition.simulate import SimulationSettings, simulate
+    from ..acquisition.settings import SimulationSettings
+    from ..acquisition.simulate import simulate
     from ..images.volume import Volume
 
     out = np.empty(hu.shape, np.int16)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core.units import per_mille
+from ..images.orientation import to_lps
 from ..images.volume import read_intensities, read_volume
 
 HU_LOWEST, HU_HIGHEST = -1024.0, 3071.0
@@ -19,7 +20,7 @@ def ct_volume(path: Path) -> dict[str, Any]:
     Returns:
         `{"path", "array" [slice, row, column] in HU, "spacing" of pixels and "thickness" of slices in mm}`.
     """
-    volume = read_volume(path)
+    volume, _ = to_lps(read_volume(path))
     x, _, z = volume.spacing
     return {"path": path, "array": volume.array.clip(HU_LOWEST, HU_HIGHEST), "spacing": x, "thickness": z}
 

@@ -152,7 +152,7 @@ def dds_psnr(
 
     Needs the packages of a reconstruction (SimpleITK, scipy), which a bare training machine may lack.
     """
-    from ..acquisition.simulate import SimulationSettings
+    from ..acquisition.settings import SimulationSettings
     from ..images.volume import Volume
     from ..scan.beams import equispaced
     from ..scan.machines import default_geometry

@@ -150,7 +150,8 @@ class RestorationTask:
 
     def _scanned(self, hu: NDArray[np.float32], spacing: float, views: int) -> Tensor:
         """FBP in HU `[slice, row, column]` of a noise-free reference scan."""
-        from ..acquisition.simulate import SimulationSettings, simulate
+        from ..acquisition.settings import SimulationSettings
+        from ..acquisition.simulate import simulate
         from ..images.volume import Volume
 
         grid = slice_grid(self.size, spacing)

@@ -139,7 +139,8 @@ class SinogramTask:
 
     def _projected(self, recipe: Recipe, entry: CachedVolume, array: NDArray[np.int16]) -> Tensor:
         """The noise-free full sinogram `[1, view, column]` of a volume's central slice, in the prior's range."""
-        from ..acquisition.simulate import SimulationSettings, simulate
+        from ..acquisition.settings import SimulationSettings
+        from ..acquisition.simulate import simulate
         from ..images.volume import Volume
         from .degradations import scan_of, slice_grid
 

@@ -50,7 +50,8 @@ def write_sinograms(
     Raises:
         ValueError: no volume of `size` x `size` pixels.
     """
-    from ..acquisition.simulate import SimulationSettings, simulate
+    from ..acquisition.settings import SimulationSettings
+    from ..acquisition.simulate import simulate
     from ..images.volume import Volume
 
     full = full_field(volumes, size)

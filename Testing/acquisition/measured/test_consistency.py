@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from ctdiffusion.acquisition.measured import consistency
 from ctdiffusion.acquisition.measured.consistency import check_consistency
-from ctdiffusion.acquisition.simulate import SimulationSettings, simulate
+from ctdiffusion.acquisition.settings import SimulationSettings
+from ctdiffusion.acquisition.simulate import simulate
 from ctdiffusion.images.volume import Volume
 from ctdiffusion.scan.beams import FanBeam, Geometry, ParallelBeam, equispaced
 from ctdiffusion.scan.projections import Projections

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import SimpleITK
 import torch
-from ctdiffusion.acquisition.measured import read_projections
+from ctdiffusion.acquisition.measured.read import read_projections
 from ctdiffusion.scan.beams import ConeBeam, FanBeam, ParallelBeam
 from dicom_files import write_slice
 from hypothesis import HealthCheck, given, settings
@@ -145,6 +145,17 @@ def test_the_rotation_centre_is_a_column_counted_from_zero(tmp_path):
         ({"scale": 10**401}, r"scale: must be a finite number"),
         ({"scale": 0}, r"scale: must not be 0"),
         ({"geometry__rotation_centre_column": 40.0}, r"geometry: the rotation axis is not on the detector"),
+        (
+            {"geometry__rotation_centre_column": 4e5, "grid_shape": [1, 20, 20]},
+            r"geometry: the detector .* off the axis",
+        ),
+        ({"geometry__column_offset_mm": 1e9}, r"column_offset_mm: must be from -1e\+07 to 1e\+07"),
+        ({"geometry__column_offset_mm": -1e5, "grid_shape": [1, 20, 20]}, r"geometry: the detector is 40 mm wide"),
+        ({"geometry__column_spacing_mm": 1e-300}, r"geometry\.column_spacing_mm: must be from 1e-07 to 1000"),
+        ({"geometry__column_spacing_mm": 1e12}, r"geometry\.column_spacing_mm: must be from 1e-07 to 1000"),
+        ({"geometry__source_to_detector_mm": 1e300}, r"source_to_detector_mm: must be from 1e-07 to 1e\+07"),
+        ({"grid_spacing_mm": [1e-300, 1, 1]}, r"grid_spacing_mm: must be from 1e-07"),
+        ({"mu_water_per_mm": 1e-300}, r"mu_water_per_mm: must be from 1e-07"),
         ({"angles": {"values": [], "unit": "deg"}}, r"12 views .* for 0 angles"),
         ({"angles": {"values": [0, 1, 2], "unit": "deg"}}, r"holds 12 views .* for 3 angles"),
         ({"data": "nothing"}, r"scan\.npz:nothing: not in the file, which holds angles, sinogram"),

@@ -6,12 +6,14 @@ None of the learned systems has it; their last image is the network's own or the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+from ...core.schema import parameter
 
-from ...core.parameters import parameter
-from ...samplers.consistency import ConjugateGradientConsistency
-from ..registry import Problem
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..problem import Problem
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ def agreed(problem: Problem, mu: Tensor, parameters: AgreementParameters) -> Ten
     """An image in 1/mm `[slice, row, column]` after the last conjugate-gradient steps towards the data."""
     if not parameters.final_cg:
         return mu
+    from ...samplers.consistency import ConjugateGradientConsistency
+
     error = problem.projections.scale.mu_water * parameters.final_error / 1000.0
     with problem.monitor.timed("projector"):
         consistency = ConjugateGradientConsistency.of(

@@ -1,4 +1,4 @@
-"""What the image-domain systems share: parameters, and the way from a measurement through the common loop to a volume.
+"""What the image-domain systems share: the way from a measurement through the common loop to a volume.
 
 A system is a choice of parts: how the prior is laid over the slices, how the estimate is made to agree with the data,
 how the next level is reached and where its noise comes from.
@@ -9,41 +9,27 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import cast
 
 from torch import Tensor
 from torch.nn import functional
 
-from ...core.parameters import parameter
 from ...operators.angular import missing_directions
 from ...operators.factory import make_operator
-from ...priors.kinds import IMAGE, kind_of
+from ...priors.kind_names import IMAGE
+from ...priors.kinds import kind_of
 from ...priors.prior import Prior
-from ...samplers.admm import AXES, TotalVariationConsistency
+from ...samplers.admm import TotalVariationConsistency
 from ...samplers.consistency import ConjugateGradientConsistency
 from ...samplers.loop import sample
-from ...samplers.noise_policy import POLICIES, noise_policy
+from ...samplers.noise_policy import noise_policy
 from ...samplers.schedule import geometric
 from ...samplers.slice_policy import Denoise, per_slice
-from ...samplers.transition import TRANSITIONS, transition_named
+from ...samplers.transition import transition_named
 from ...scan.beams import Geometry
-from ...scan.sampling_grid import CHOICES, FINE_PIXEL, PRIOR_PIXEL, sampling_grid
-from ..registry import Problem
-
-# Noise on the starting FBP: with a missing arc that image is no start but a lie, and most of it must go
-# (docs/quality-image-domain.md).
-SIGMA_START = 0.3
-SIGMA_LIMITED = 3.0
-LIMITED_DEG = 20
-# Preset of the slice-wise systems: twice the default levels, for limited angles, where the way from the start down is
-# longer, and for full turns where time does not matter (docs/quality-image-domain.md).
-THOROUGH: dict[str, dict[str, Any]] = {"thorough": {"steps": 80}}
-# What the papers and their codes share: the start at the prior's highest level, all rays alike, nothing after the end.
-AS_PUBLISHED: dict[str, Any] = {"sigma_start": 5.0, "weighted": False, "final_cg": 0, "grid": "input"}
-# ISCS's setting for cone beams, for whatever system: thirty levels, all noise fresh at each, one arc over the volume.
-AS_IN_ISCS: dict[str, Any] = {
-    **AS_PUBLISHED, "steps": 30, "transition": "renew", "noise_policy": "inter-slice", "noise_length": 0
-}  # fmt: skip
+from ...scan.sampling_grid import sampling_grid
+from ..problem import Problem
+from .image_parameters import LIMITED_DEG, SIGMA_LIMITED, SIGMA_START, GradientParameters, SamplingParameters
 
 
 @dataclass(frozen=True)
@@ -52,91 +38,6 @@ class Agreement:
 
     agree: Callable[[Tensor, float], Tensor]
     carried: dict[str, Tensor] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class SamplingParameters:
-    """Parameters of every image-domain sampler. Noise levels are in the prior's range; 1 is its HU window's width."""
-
-    steps: int = parameter(40, "Noise levels; each costs one network evaluation per slice.", low=1, high=1000)
-    sigma_start: float | None = parameter(
-        None,
-        f"Noise added to the starting FBP. Higher forgets more of its streaks. Automatic: {SIGMA_START}, and "
-        f"{SIGMA_LIMITED} where gaps in the views leave out more than {LIMITED_DEG} degrees.",
-        low=0.01,
-        high=5.0,
-    )
-    sigma_end: float = parameter(0.01, "Last noise level.", low=0.002, high=1.0)
-    transition: str = parameter(
-        "dds",
-        "How the next noise level is reached: with a fixed share of fresh noise (dds, diffpir), with all noise "
-        "fresh (renew), or as the diffusion itself would (ancestral).",
-        choices=TRANSITIONS,
-    )
-    eta: float = parameter(
-        0.85, "Share of fresh noise in each transition: 0 deterministic, 1 all that it allows.", low=0.0, high=1.0
-    )
-    noise_policy: str = parameter(
-        "independent",
-        "Fresh noise of neighbouring slices: independent, turning slowly from slice to slice (inter-slice, ISCS), or "
-        "the same in all (shared).",
-        choices=POLICIES,
-    )
-    noise_length: int = parameter(
-        64,
-        "Slices over which inter-slice noise turns into an independent draw; 0: all that are reconstructed, as "
-        "published.",
-        low=0,
-        high=10_000,
-    )
-    model_error: float = parameter(
-        0.01,
-        "With known noise, or total variation: the projector's own error in a line integral, added to the noise. Keeps "
-        "rays through air from outweighing all others.",
-        low=0.0,
-        high=10.0,
-    )
-    weighted: bool = parameter(
-        True, "Weigh the data by their noise where it is known. The published systems do not."
-    )
-    final_cg: int = parameter(
-        20, "Conjugate-gradient steps after the final denoising; 0 leaves it as it is.", low=0, high=200
-    )
-    final_trust: float = parameter(
-        0.05,
-        "The same as trust for these last steps. Smaller follows the data, and their noise, more closely.",
-        low=0.0,
-        high=1000.0,
-    )
-    grid: str = parameter(
-        "auto",
-        f"Where to sample: on the input's grid, or on pixels of {PRIOR_PIXEL} mm, or the nearest size that the prior "
-        f"was trained on. Automatic: the latter for pixels below {FINE_PIXEL} mm, where the prior knows "
-        f"{PRIOR_PIXEL} mm. The result lies on the input either way.",
-        choices=CHOICES,
-    )
-
-
-@dataclass(frozen=True)
-class GradientParameters(SamplingParameters):
-    """The same with conjugate-gradient data consistency."""
-
-    cg_iterations: int = parameter(10, "Conjugate-gradient steps of data consistency per level.", low=1, high=200)
-    trust: float = parameter(
-        0.1,
-        "With known noise, or total variation: how strongly the prior's estimate holds against the data. Larger is "
-        "smoother.",
-        low=0.0,
-        high=1000.0,
-    )
-    tv: float = parameter(
-        0.0,
-        "Total variation inside data consistency: differences below this multiple of the prior's error are "
-        "smoothed. 0: none.",
-        low=0.0,
-        high=100.0,
-    )
-    tv_axes: str = parameter("z", "Axes of that total variation.", choices=tuple(AXES))
 
 
 def reconstruct(

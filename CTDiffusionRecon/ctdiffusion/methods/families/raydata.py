@@ -5,7 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..registry import Problem
+from ...solvers.inner import inner, ratio
+from ...solvers.noise_level import noise_level
+from ..problem import Problem
+
+# Standard deviation that stands for the model's error where the data have no noise, relative to a typical datum.
+MODEL_ERROR = 0.002
 
 
 def data_and_weights(problem: Problem) -> tuple[Tensor, Tensor | None]:
@@ -30,3 +35,21 @@ def empty_image(problem: Problem) -> Tensor:
     projections = problem.projections
     slices = projections.data.shape[0] if projections.geometry.is_stack else problem.grid.shape[0]
     return projections.data.new_zeros((slices, *problem.grid.shape[1:]))
+
+
+def assumed_weights(data: Tensor, noise_free: bool, is_stack: bool) -> Tensor:
+    """Weights of the shape of the data where no variance is known: one for each slice (each volume of a cone beam).
+
+    Noise-free data get a small model error; others the noise that shows in them, and at least that error.
+    """
+    dims = int(is_stack)
+    sigma = MODEL_ERROR * typical(data, dims)
+    if not noise_free:
+        sigma = torch.maximum(sigma, noise_level(data, dims))
+    return sigma.square().reciprocal().expand_as(data)
+
+
+def typical(values: Tensor, batch_dims: int) -> Tensor:
+    """sum v^2 / sum |v|: the typical size of what is there, however much emptiness lies around it; 1 where all is 0."""
+    size = ratio(inner(values, values, batch_dims), inner(values.abs(), torch.ones_like(values), batch_dims))
+    return torch.where(size > 0, size, 1.0)

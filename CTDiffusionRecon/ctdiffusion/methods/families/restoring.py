@@ -10,11 +10,12 @@ from torch import Tensor
 
 from ...operators.base import LinearOperator
 from ...operators.factory import make_operator
-from ...priors.kinds import RESTORATION, kind_of
+from ...priors.kind_names import RESTORATION
+from ...priors.kinds import kind_of
 from ...priors.restorer import Restorer
 from ...priors.scan import check_scan
 from ...scan.beams import FanBeam, ParallelBeam, equispaced
-from ..registry import Problem
+from ..problem import Problem
 
 
 @dataclass(frozen=True)

@@ -16,17 +16,18 @@ from typing import cast
 import torch
 from torch import Tensor
 
-from ...core.parameters import parameter
 from ...operators.base import LinearOperator
 from ...operators.factory import make_operator
-from ...priors.kinds import SINOGRAM, kind_of
+from ...priors.kind_names import SINOGRAM
+from ...priors.kinds import kind_of
 from ...priors.prior import Prior
 from ...priors.scan import check_scan
 from ...samplers.schedule import geometric
 from ...samplers.sinogram import Levels, Stage, interpolate_linear, interpolate_turn, sample_sinogram
 from ...scan.beams import FULL_TURN, FanBeam, ParallelBeam, equispaced
-from ..registry import Problem
-from .agreement import AgreementParameters, agreed
+from ..problem import Problem
+from .agreement import agreed
+from .sinogram_parameters import SinogramParameters
 
 # `subset_input` of a prior's scan: its sparse-view model sees its rows in a sinogram of zeros.
 ZERO_FILLED = "zero-filled"
@@ -34,55 +35,6 @@ ZERO_FILLED = "zero-filled"
 SUBSET = 6
 # How far the full turn may be from the prior's view count.
 STRETCH = 0.12
-
-
-@dataclass(frozen=True)
-class SinogramParameters(AgreementParameters):
-    """Parameters of every sinogram-domain sampler. Noise level 1 is a line integral of 10."""
-
-    final_cg: int = parameter(
-        10, "Conjugate-gradient steps from the FBP of the completed sinogram towards the measured views.",
-        low=0, high=200,
-    )  # fmt: skip
-    final_error: float = parameter(
-        200.0,
-        "With known noise: error of that FBP that these steps assume. Smaller follows the prior, larger the data.",
-        unit="HU",
-        low=0.1,
-        high=1000.0,
-    )
-
-    steps: int = parameter(80, "Noise levels.", low=1, high=2000)
-    sigma_start: float = parameter(
-        0.06, "First noise level. Higher forgets more of the start.", low=0.0005, high=1000.0
-    )
-    sigma_end: float = parameter(0.001, "Last noise level.", low=0.0005, high=1.0)
-    rule: str = parameter(
-        "renew",
-        "From one level to the next: estimate, put the measured views back, add the next level's noise to all (renew); "
-        "or the predictor of reverse diffusion, as published (predictor).",
-        choices=("renew", "predictor"),
-    )
-    eta: float = parameter(1.0, "For renew: share of the noise that is fresh.", low=0.0, high=1.0)
-    corrector: int = parameter(0, "For predictor: Langevin steps after each.", low=0, high=10)
-    snr: float = parameter(0.075, "Signal-to-noise ratio of a Langevin step.", low=0.001, high=1.0)
-    noisy: bool = parameter(False, "For predictor: add the noise that the papers write and their code drops.")
-    start: str = parameter(
-        "linear", "How the start is interpolated between the measured views.", choices=("linear", "fourier")
-    )
-    window: str = parameter(
-        "ram-lak",
-        "Window of the filter of the final FBP.",
-        choices=("ram-lak", "shepp-logan", "cosine", "hamming", "hann"),
-    )
-
-
-# The released settings of MSDiff and SWORD: the last 1450 of 2000 levels, deterministic predictor and corrector; the
-# levels in the range of the shipped prior, in which noise level 1 is a line integral of 10.
-PUBLISHED = {
-    "steps": 1450, "sigma_start": 0.2, "sigma_end": 0.0005, "rule": "predictor", "corrector": 1, "start": "linear",
-    "final_cg": 0,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+from ...core.schema import parameter
+from ...methods.registry import SUPERRESOLUTION, Method, register
 
-from ...core.parameters import parameter
-from ..interpolation import interpolate
-from ..registry import SliceMethod, ThickStack, register
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..stack import ThickStack
 
 
 @dataclass(frozen=True)
@@ -22,11 +25,14 @@ class BSplineParameters:
 
 def run(stack: ThickStack, parameters: BSplineParameters) -> Tensor:
     """Cubic B-spline interpolation, in the working range."""
+    from ..interpolation import interpolate
+
     return interpolate(stack.thick, stack.operator, 3, parameters.consistent)
 
 
 BSPLINE = register(
-    SliceMethod(
+    Method(
+        task=SUPERRESOLUTION,
         name="bspline",
         title="B-spline interpolation",
         summary="Cubic splines through the thick slices, or, on request, through their means.",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+from ...core.schema import parameter
+from ...methods.registry import SUPERRESOLUTION, Method, register
 
-from ...core.parameters import parameter
-from ..interpolation import interpolate
-from ..registry import SliceMethod, ThickStack, register
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..stack import ThickStack
 
 
 @dataclass(frozen=True)
@@ -22,11 +25,14 @@ class LinearParameters:
 
 def run(stack: ThickStack, parameters: LinearParameters) -> Tensor:
     """Linear interpolation, in the working range."""
+    from ..interpolation import interpolate
+
     return interpolate(stack.thick, stack.operator, 1, parameters.consistent)
 
 
 LINEAR = register(
-    SliceMethod(
+    Method(
+        task=SUPERRESOLUTION,
         name="linear",
         title="Linear interpolation",
         summary="Straight lines between the centres of the thick slices: what every viewer does.",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+from ...core.schema import parameter
+from ...methods.registry import SUPERRESOLUTION, Method, register
 
-from ...core.parameters import parameter
-from ...solvers.gradient import gradient, gradient_transpose
-from ..interpolation import interpolate
-from ..registry import SliceMethod, ThickStack, register
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..stack import ThickStack
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,11 @@ def run(stack: ThickStack, parameters: TVParameters) -> Tensor:
 
     Source: Chambolle & Pock 2011, doi:10.1007/s10851-010-0251-1, algorithm 1.
     """
+    import torch
+
+    from ...solvers.gradient import gradient, gradient_transpose
+    from ..interpolation import interpolate
+
     operator, y, monitor = stack.operator, stack.thick, stack.monitor
     dz, dy, dx = stack.spacing
     # In units of the in-plane pixel, in which the gradient's norm is known; z_weight shortens z.
@@ -58,7 +64,8 @@ def run(stack: ThickStack, parameters: TVParameters) -> Tensor:
 
 
 TV = register(
-    SliceMethod(
+    Method(
+        task=SUPERRESOLUTION,
         name="tv",
         title="TV",
         summary="The thin slices of least total variation among those that reproduce the thick ones.",

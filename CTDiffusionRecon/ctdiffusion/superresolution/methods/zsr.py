@@ -10,17 +10,17 @@ place in the patient. The preset `published` has the paper's five evaluations fr
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from torch import Tensor
+from ...core.schema import parameter
+from ...methods.registry import SUPERRESOLUTION, Method, register
+from ...samplers.choices import POLICIES, TRANSITIONS
+from ..choices import PLANES, STACKS
 
-from ...core.parameters import parameter
-from ...samplers.loop import sample
-from ...samplers.noise_policy import POLICIES
-from ...samplers.schedule import geometric
-from ...samplers.transition import TRANSITIONS, transition_named
-from ..interpolation import interpolate
-from ..planes import PLANES, STACKS, PlaneNoise, across_slices, direction_named, plane_warnings
-from ..registry import SliceMethod, ThickStack, register
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..stack import ThickStack
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,12 @@ def run(stack: ThickStack, parameters: ZSRParameters) -> Tensor:
         ValueError: there is no prior.
         FloatingPointError: the thick slices or the prior led to values that are not finite.
     """
+    from ...samplers.loop import sample
+    from ...samplers.schedule import geometric
+    from ...samplers.transition import transition_named
+    from ..interpolation import interpolate
+    from ..planes import PlaneNoise, across_slices, direction_named, plane_warnings
+
     prior, operator, y = stack.prior, stack.operator, stack.thick
     if prior is None:
         raise ValueError("prior: method zsr needs a prior")
@@ -105,7 +111,8 @@ def run(stack: ThickStack, parameters: ZSRParameters) -> Tensor:
 
 
 ZSR = register(
-    SliceMethod(
+    Method(
+        task=SUPERRESOLUTION,
         name="zsr",
         title="ZSR",
         summary="Diffusion on coronal and sagittal planes; the thick slices are reproduced exactly.",

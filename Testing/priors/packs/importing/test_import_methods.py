@@ -8,8 +8,9 @@ import pytest
 import torch
 from ctdiffusion.core.monitor import Monitor
 from ctdiffusion.core.noise import NoiseSource
-from ctdiffusion.core.parameters import from_mapping
-from ctdiffusion.methods.registry import Problem, methods
+from ctdiffusion.core.schema import from_mapping
+from ctdiffusion.methods.problem import Problem
+from ctdiffusion.methods.registry import methods
 from ctdiffusion.operators.factory import make_operator
 from ctdiffusion.priors import kinds
 from ctdiffusion.priors.packs.importing import child, convert

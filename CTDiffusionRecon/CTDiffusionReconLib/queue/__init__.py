@@ -1,0 +1,1 @@
+"""Requests that become job folders, and the jobs that run them one after the other."""

@@ -1,0 +1,1 @@
+"""Volume nodes: inputs, results, sinograms, regions, parameter node, side-by-side comparison."""
