@@ -6,6 +6,7 @@ import argparse
 import csv
 import io
 import json
+import math
 import os
 import signal
 import struct
@@ -194,12 +195,19 @@ def loss(network: torch.nn.Module, batch: dict[str, torch.Tensor], generator: to
     return (network(batch["x"] + torch.randn(batch["x"].shape, generator=generator)) - batch["x"]).square().mean()
 
 
-def linear(folder: Path, loss_function: Any = loss, resume: bool = False, report: Any = None, **settings: Any) -> Any:
+def linear(
+    folder: Path,
+    loss_function: Any = loss,
+    resume: bool = False,
+    report: Any = None,
+    judge: Any = None,
+    **settings: Any,
+) -> Any:
     torch.manual_seed(0)
     values = {"steps": 12, "batch": 2, "warmup": 2, "checkpoint_minutes": 0.0, "report_seconds": 0.0, **settings}
     network = torch.nn.Linear(1, 1)
     report = report or (lambda text: None)
-    return train(network, Numbers(), loss_function, LoopSettings(**values), folder, resume, report)
+    return train(network, Numbers(), loss_function, LoopSettings(**values), folder, resume, report, judge=judge)
 
 
 def test_progress_tells_the_time_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -348,3 +356,27 @@ def test_a_png_holds_its_pixels(tmp_path: Path) -> None:
     size = struct.unpack(">I", content[33:37])[0]
     lines = np.frombuffer(zlib.decompress(content[41 : 41 + size]), np.uint8).reshape(516, 517)
     assert np.array_equal(lines[:, 1:], picture) and not lines[:, 0].any()
+
+
+def test_the_best_average_is_taken_and_all_survive_a_resume(tmp_path: Path) -> None:
+    lengths: dict[str, Any] = {"ema_others": (0.5, 0.1), "learning_rate": 0.05}
+    said: list[str] = []
+    seen: list[float] = []
+
+    def judge(state: Any) -> float:
+        seen.append(float(state["weight"]))
+        return abs(float(state["weight"]) - wanted)
+
+    wanted = 0.0
+    linear(tmp_path / "a", judge=judge, **lengths)
+    assert len(seen) == 3 and len(set(seen)) > 1
+    for wanted in list(seen):
+        state = linear(tmp_path / "b" / str(wanted), judge=judge, report=said.append, **lengths)
+        assert float(state["weight"]) == wanted
+    assert "is taken" in said[-1] and "0.5: " in said[-1]
+    with pytest.raises(KeyboardInterrupt):
+        linear(tmp_path / "c", interrupted(7), judge=judge, **lengths)
+    assert float(linear(tmp_path / "c", resume=True, judge=judge, **lengths)["weight"]) == wanted
+    # Nobody to judge, or without an answer: the first.
+    first = linear(tmp_path / "d", **lengths)
+    assert torch.equal(linear(tmp_path / "e", judge=lambda state: math.nan, **lengths)["weight"], first["weight"])

@@ -110,11 +110,10 @@ def main(arguments: argparse.Namespace) -> int:
             settings = replace(settings, second_from=0.0)
     with processes.first_alone():
         lesson = recipe.task.lesson(recipe, parts.training, work, settings.seed, _augment(options["augment"]))
-    look = partial(_pictured, recipe, parts, work)
+    look, judge = partial(_pictured, recipe, parts, work), partial(_judged, recipe, parts)
+    loop = partial(train, network, lesson.dataset, lesson.loss, settings, work, arguments.resume, teller.progress)
     try:
-        weights = train(
-            network, lesson.dataset, lesson.loss, settings, work, arguments.resume, teller.progress, lesson.second, look
-        )
+        weights = loop(lesson.second, look, judge if parts.own_judges else None)
     except Stopped as stopped:
         if processes.rank() == 0:
             teller.say(f"stopped after step {stopped.step}; the same command with --resume goes on from there")
@@ -237,13 +236,22 @@ def _prepare(arguments: argparse.Namespace, recipe: Recipe, teller: Teller) -> i
 def _pictured(recipe: Recipe, parts: Split, work: Path, weights: Mapping[str, Tensor]) -> None:
     """Write `samples.png`; a picture that cannot be made ends no training."""
     try:
-        network = build_network(recipe.network, f"recipe {recipe.name}")
-        network.load_state_dict({name: value.cpu().float() for name, value in weights.items()})
-        rows = recipe.task.samples(recipe, network.eval(), parts.validation)
+        rows = recipe.task.samples(recipe, _network(recipe, weights), parts.validation)
         if rows:
             write_png(work / "samples.png", montage(rows))
     except (OSError, ImportError, FloatingPointError) as error:
         print(f"no picture: {error}", flush=True)
+
+
+def _judged(recipe: Recipe, parts: Split, weights: Mapping[str, Tensor]) -> float:
+    """The error of a state on patients of the data that were held out: those of `--val` choose nothing."""
+    return recipe.task.score(recipe, _network(recipe, weights), parts.own_judges)
+
+
+def _network(recipe: Recipe, weights: Mapping[str, Tensor]) -> torch.nn.Module:
+    network = build_network(recipe.network, f"recipe {recipe.name}")
+    network.load_state_dict({name: value.cpu().float() for name, value in weights.items()})
+    return network.eval()
 
 
 def _pack(name: object) -> tuple[PriorInfo, dict[str, torch.Tensor]]:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, Dataset, Subset
 
-from .averages import Averager
+from .averages import Averager, Judge, best
 from .checkpoint import load_checkpoint, save_checkpoint
 from .log import TrainingLog
 from .processes import agreed, join
@@ -43,6 +43,7 @@ class LoopSettings:
     weight_decay: float = 1e-4
     warmup: int = 200
     ema_decay: float = 0.999
+    ema_others: tuple[float, ...] = (0.99, 0.9997)
     minutes: float = 0.0
     checkpoint_minutes: float = 3.0
     report_seconds: float = 2.0
@@ -66,6 +67,7 @@ def train(
     report: Callable[[str], None] = print,
     second: SecondLoss | None = None,
     look: Callable[[Mapping[str, Tensor]], None] | None = None,
+    judge: Judge | None = None,
 ) -> dict[str, Tensor]:
     """Train `network` in place and return its averaged state.
 
@@ -81,6 +83,7 @@ def train(
         second: loss of an optimiser step of its own after each of the first, once `settings.second_from` of the
             schedule is over.
         look: is given the averaged state after each quarter of the schedule, in the first process.
+        judge: error of an averaged state, by which the best of the averages is chosen at the end, in the first process.
 
     Raises:
         FileNotFoundError: resume without a checkpoint.
@@ -93,7 +96,7 @@ def train(
     optimiser = torch.optim.AdamW(
         network.parameters(), settings.learning_rate, betas=(0.9, 0.99), weight_decay=settings.weight_decay
     )
-    averager = Averager(network, settings.ema_decay)
+    averager, *others = (Averager(network, decay) for decay in (settings.ema_decay, *settings.ema_others))
     generator = torch.Generator(device).manual_seed(settings.seed + rank)
     step, elapsed = 0, 0.0
     folder.mkdir(parents=True, exist_ok=True)
@@ -106,7 +109,10 @@ def train(
             optimiser.load_state_dict(saved["optimiser"])
         except (RuntimeError, ValueError):
             raise ValueError(f"resume: the checkpoint in {folder} is of another network") from None
-        averager.state = {name: value.to(device) for name, value in saved["average"].items()}
+        for each in (averager, *others):
+            # Checkpoints of an earlier version hold one average.
+            state = saved.get("others", {}).get(f"{each.decay:g}", saved["average"])
+            each.state = {name: value.clone().to(device) for name, value in state.items()}
         step, elapsed = int(saved["step"]), float(saved["elapsed"])
         if rank == 0:
             generator.set_state(saved["generator"])
@@ -126,6 +132,7 @@ def train(
                 "network": network.state_dict(),
                 "optimiser": optimiser.state_dict(),
                 "average": averager.state,
+                "others": {f"{each.decay:g}": each.state for each in others},
                 "step": step,
                 "elapsed": elapsed + time.monotonic() - started,
                 "generator": generator.get_state(),
@@ -166,7 +173,8 @@ def train(
             refused = 0 if finite else refused + 1
             if refused >= _DIVERGED:
                 raise RuntimeError(f"training has diverged at step {step}: no finite gradients for {refused} steps")
-            averager.update(network, step)
+            for each in (averager, *others):
+                each.update(network, step)
             step += 1
             value = float(loss.detach())
             if math.isfinite(value):
@@ -189,7 +197,10 @@ def train(
     if log is not None:
         log.write(step, elapsed + time.monotonic() - started, running, 0.0)
     save()
-    return {name: value.cpu() for name, value in averager.state.items()}
+    chosen, found = best([averager, *others], judge if rank == 0 else None)
+    if found:
+        report(found)
+    return {name: value.cpu() for name, value in chosen.state.items()}
 
 
 def _descend(network: nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor) -> bool:

@@ -129,6 +129,10 @@ class RestorationTask:
         }
         return {"rmse_hu_fbp_and_restored_by_views": rmse}
 
+    def score(self, recipe: Recipe, network: nn.Module, volumes: Volumes) -> float:
+        """See `Task.score`: none."""
+        return math.nan
+
     @torch.no_grad()
     def samples(self, recipe: Recipe, network: nn.Module, validation: Volumes) -> Rows:
         """See `Task.samples`: FBP from many and from few views, each with its restoration, and the truth."""

@@ -121,6 +121,10 @@ class SinogramTask:
             "sinogram_rmse_over_sigma": {n: round(value / float(n.split()[1]), 4) for n, value in rmse.items()},
         }
 
+    def score(self, recipe: Recipe, network: nn.Module, volumes: Volumes) -> float:
+        """See `Task.score`: none."""
+        return math.nan
+
     @torch.no_grad()
     def samples(self, recipe: Recipe, network: nn.Module, validation: Volumes) -> Rows:
         """See `Task.samples`: full sinograms, noisy and denoised."""

@@ -11,11 +11,19 @@ from .task import Volumes
 
 @dataclass(frozen=True)
 class Split:
-    """Volumes to train on and to judge by; `held_out` are the patients of the data that are not trained on."""
+    """Volumes to train on and to judge by.
+
+    Attributes:
+        training: what is trained on.
+        validation: what the report card is taken on.
+        held_out: the patients of the data that are not trained on.
+        own_judges: the volumes of those among them who do not stand in a validation set of its own.
+    """
 
     training: Volumes
     validation: Volumes
     held_out: tuple[str, ...]
+    own_judges: Volumes
 
     @property
     def patients(self) -> int:
@@ -49,4 +57,5 @@ def split(volumes: Volumes, validation: Volumes, hold_out: Sequence[str], share:
     chosen = validation or [item for item in volumes if item[0].patient in held]
     if not chosen:
         raise ValueError(f"val: recipe {recipe} holds nobody out, so it needs volumes for the report card")
-    return Split(training, chosen, tuple(sorted(held)))
+    own = [item for item in volumes if item[0].patient in held - judges]
+    return Split(training, chosen, tuple(sorted(held)), own)

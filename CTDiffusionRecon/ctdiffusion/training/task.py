@@ -69,5 +69,8 @@ class Task(Protocol):
     def card(self, recipe: Recipe, network: nn.Module, validation: Volumes) -> dict[str, Any]:
         """Quality of the trained network on volumes it has not seen."""
 
+    def score(self, recipe: Recipe, network: nn.Module, volumes: Volumes) -> float:
+        """One number for the error on a few slices, to choose between states of a network; NaN if there is none."""
+
     def samples(self, recipe: Recipe, network: nn.Module, validation: Volumes) -> Rows:
         """Pictures of what the network does with volumes that it has not seen."""

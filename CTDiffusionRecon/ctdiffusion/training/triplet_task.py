@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from statistics import geometric_mean
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
@@ -14,7 +15,7 @@ from ..priors.denoiser import EDMDenoiser
 from ..priors.prior import Prior, PriorInfo
 from .biography import UNNAMED, Biography
 from .denoising import SIGMA_HIGHEST, SIGMA_LOWEST, denoising_loss
-from .report_card import as_loss, as_psnr, by_kind, dds_psnr, overall, slice_errors
+from .report_card import as_loss, as_psnr, by_kind, dds_psnr, denoising_rmse, overall, slice_errors
 from .samples import denoised_rows
 from .task import Augment, Lesson, Rows, Volumes, same_network
 from .triplets import LABELS, TripletCrops
@@ -77,6 +78,11 @@ class TripletTask:
             else:
                 print("DDS was not tried on the validation volumes: SimpleITK or scipy is not installed")
         return quality
+
+    def score(self, recipe: Recipe, network: nn.Module, volumes: Volumes) -> float:
+        """See `Task.score`: the geometric mean of the denoising errors at the levels where samplers work."""
+        prior = Prior(self.info(recipe, UNNAMED), EDMDenoiser(network, recipe.sigma_data, recipe.mean))
+        return geometric_mean(list(denoising_rmse(prior, volumes, 2, (0.02, 0.1, 0.3)).values()))
 
     def samples(self, recipe: Recipe, network: nn.Module, validation: Volumes) -> Rows:
         """See `Task.samples`."""
