@@ -117,6 +117,19 @@ def test_a_terminal_is_asked_for_what_was_not_said(
     assert found == Stated("given", ("ward 9", "ward 10"), "", "Ask us.", ("knee",))
     assert len(questions) == 4 and "licence" in questions[1]
 
+    def closed(question: str) -> str:
+        raise EOFError
+
+    assert asked(Stated(licence="L"), "out", closed) == Stated(licence="L")
+    # A terminal that asks, from the command itself; what cannot be trained on is refused before it does.
+    terminal = SimpleNamespace(isatty=lambda: True, write=lambda text: None, flush=lambda: None)
+    monkeypatch.setattr(command, "sys", SimpleNamespace(stdin=terminal, stdout=terminal))
+    monkeypatch.setattr(command, "asked", lambda stated, name: replace(stated, name="two words"))
+    with pytest.raises(ValueError, match=r"^name: letters"):
+        run("--data", str(data), "--out", str(tmp_path / "out"))
+    with pytest.raises(ValueError, match=r"^data: no folder"):
+        run("--data", str(tmp_path / "missing"), "--out", str(tmp_path / "out"))
+
 
 @pytest.mark.parametrize("name", ["", "two words", "../up", "a" * 65])
 def test_names_that_no_folder_can_have_are_refused(name: str, data: Path, tmp_path: Path) -> None:

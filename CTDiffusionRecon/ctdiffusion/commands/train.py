@@ -27,7 +27,7 @@ from ..training.progress import Teller
 from ..training.recipes import recipe_named, recipes
 from ..training.recipes.recipe import Recipe
 from ..training.runrecord import recorded, write_record
-from ..training.sources import images_in, volumes_of, written
+from ..training.sources import check_folders, images_in, volumes_of, written
 from ..training.split import Split, split
 from ..training.stopping import Stopped
 from ..training.verdict import verdict
@@ -76,6 +76,8 @@ def main(arguments: argparse.Namespace) -> int:
     settings = _settings(recipe, options)
     if not options["data"]:
         raise ValueError("data: folders of volumes, or caches, are wanted")
+    for field in ("data", "val"):
+        check_folders(_folders(options, field), field)
     out = Path(str(options["out"]))
     stated = _stated(options)
     check_name(stated.name, out, options["init"])
@@ -195,16 +197,17 @@ def _said(stated: Stated) -> dict[str, object]:
 
 
 def _parts(recipe: Recipe, options: Mapping[str, object], work: Path, teller: Teller) -> Split:
-    def folders(name: str) -> list[Path]:
-        value = options[name]
-        return [Path(str(folder)) for folder in value] if isinstance(value, (list, tuple)) else []
-
-    volumes = volumes_of(folders("data"), work / "cache", recipe.modality, teller.progress)
-    val = folders("val")
+    volumes = volumes_of(_folders(options, "data"), work / "cache", recipe.modality, teller.progress)
+    val = _folders(options, "val")
     validation = volumes_of(val, work / "val-cache", recipe.modality, teller.progress, "val") if val else []
     hold_out = options["hold_out"]
     named = list(hold_out) if isinstance(hold_out, (list, tuple)) else []
     return split(volumes, validation, named, recipe.held_out, recipe.name)
+
+
+def _folders(options: Mapping[str, object], name: str) -> list[Path]:
+    value = options[name]
+    return [Path(str(folder)) for folder in value] if isinstance(value, (list, tuple)) else []
 
 
 def _names(parts: Split) -> dict[str, list[str]]:
@@ -223,8 +226,7 @@ def _prepare(arguments: argparse.Namespace, recipe: Recipe, teller: Teller) -> i
     if arguments.hu_step < 0:
         raise ValueError(f"hu-step: must be positive, or 0 to choose by the noise, got {arguments.hu_step}")
     data = list(arguments.data or [])
-    if missing := [given for given in data if not given.is_dir()]:
-        raise ValueError(f"data: no folder {missing[0]}")
+    check_folders(data, "data")
     if ready := [given for given in data if (given / INDEX_FILE).is_file()]:
         raise ValueError(f"data: {ready[0]} is a cache already; folders of images are wanted")
     written(images_in(data), folder, recipe.modality, arguments.hu_step, teller.progress)

@@ -51,10 +51,16 @@ def asked(stated: Stated, name: str, ask: Callable[[str], str] = input) -> State
     """
 
     def answer(value: str, question: str) -> str:
-        return value or ask(question).strip()
+        if value:
+            return value
+        try:
+            return ask(question).strip()
+        except EOFError:
+            # Whoever closes the input has nothing more to say.
+            return ""
 
     def answers(values: tuple[str, ...], question: str, between: str) -> tuple[str, ...]:
-        return values or tuple(part.strip() for part in ask(question).split(between) if part.strip())
+        return values or tuple(part.strip() for part in answer("", question).split(between) if part.strip())
 
     return Stated(
         answer(stated.name, f"name of the prior [{name}]: "),

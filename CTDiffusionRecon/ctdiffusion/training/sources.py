@@ -29,8 +29,7 @@ def volumes_of(
     Raises:
         ValueError: no folder, no image, two volumes of one name, or a cache that was made from other images.
     """
-    if missing := [folder for folder in folders if not folder.is_dir()]:
-        raise ValueError(f"{field}: no folder {missing[0]}")
+    check_folders(folders, field)
     ready = [folder for folder in folders if (folder / INDEX_FILE).is_file()]
     volumes = [item for folder in ready for item in read_cache(folder)]
     if others := [folder for folder in folders if folder not in ready]:
@@ -46,6 +45,16 @@ def volumes_of(
     if not volumes:
         raise ValueError(f"{field}: no volume in {', '.join(map(str, folders))}")
     return volumes
+
+
+def check_folders(folders: Sequence[Path], field: str) -> None:
+    """Refuse folders that are none.
+
+    Raises:
+        ValueError: names the first and the option.
+    """
+    if missing := [folder for folder in folders if not folder.is_dir()]:
+        raise ValueError(f"{field}: no folder {missing[0]}")
 
 
 def images_in(folders: Sequence[Path], field: str = "data") -> list[Path]:
