@@ -4,33 +4,36 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import slicer
 from ctdiffusion.core import atomic
 from ctdiffusion.jobs.folder import JobFolder, to_json
+from ctdiffusion.jobs.reconstruction_spec import JobSpec
+from ctdiffusion.jobs.spec import Specification
+from ctdiffusion.jobs.tasks import TASKS
+from ctdiffusion.methods.registry import RECONSTRUCTION, SUPERRESOLUTION
 
-from .engine.catalogue import find_priors, shipped_catalogue
 from .engine.dependencies import Dependencies, InstallReport, dependencies_of, dependencies_query, own_dependencies
 from .engine.devices import devices_query
 from .engine.engine import Engine
 from .engine.estimate import Estimate, calibration_query, estimate_request
+from .engine.priors import find_priors
 from .engine.query import EngineQuery
 from .engine.runner import Runner, SubprocessRunner
 from .engine.slicerengine import engineOfSettings, jobsFolder
-from .panel.resultstable import ResultsTable
 from .queue.job import CANCELLED, DONE, FAILED, ReconstructionJob
 from .queue.jobs import JobQueue
-from .queue.request import ReconstructionRequest
-from .queue.requestcheck import checked, known
-from .queue.slicerequest import SuperResolutionRequest
-from .scene.inputs import INPUT_FILE, InputRecord, checkVolume, exportVolume, recordOf, weakly
+from .queue.request import INPUT_FILE, changed, request_for
+from .scene.inputs import InputRecord, checkVolume, exportVolume, recordOf, weakly
+from .scene.requestcheck import checked, kindOfSource
 from .scene.results import loadResult
+from .scene.resultstable import ResultsTable
 from .scene.sinograms import loadSinograms
 
 POLL_MS = 100
+DEFAULT_METHOD, DEFAULT_THIN_METHOD = TASKS[RECONSTRUCTION].default_method, TASKS[SUPERRESOLUTION].default_method
 # What the engine tells its own users to do, and what ours can do, in the panel and in Python.
 ASSUME_HU = (
     "pass assume_hu=True (--assume-hu)",
@@ -42,7 +45,7 @@ class ReconstructionLogic:
     """Starts reconstructions and brings their results into the scene.
 
     A volume may be a volume node or the path of a file; the path of measured projections is known from its suffix.
-    Options are those of `ReconstructionRequest`: method, geometry, views, parameters, prior, slices, ...
+    Options are the fields of the engine's `JobSpec`: geometry, views, parameters, prior, slices, ... (`help(JobSpec)`).
 
         node = logic.reconstruct(volume, method="dds", geometry="fan", views=30)
         job = logic.start(volume, method="tv", views=60); job.progress; job.cancel()
@@ -71,12 +74,12 @@ class ReconstructionLogic:
     def start(
         self,
         source: Any,
-        method: str = "dds",
+        method: str = DEFAULT_METHOD,
         *,
         output: Any = None,
         inputKind: str | None = None,
         onFinished: Callable[[ReconstructionJob], None] | None = None,
-        request: ReconstructionRequest | SuperResolutionRequest | None = None,
+        request: Specification | None = None,
         **options: Any,
     ) -> ReconstructionJob:
         """Put a reconstruction into the queue and return at once.
@@ -88,16 +91,17 @@ class ReconstructionLogic:
             inputKind: volume or projections, for a path whose suffix does not tell.
             onFinished: called with the job when it is done, has failed or was cancelled.
             request: everything that was asked for at once, instead of `method` and options.
-            options: see `ReconstructionRequest`; of measured projections all views are taken unless told otherwise.
+            options: fields of the specification, see `request_for`; of measured projections all views are taken
+                unless told otherwise.
 
         Raises:
             ValueError: an input or an option that is refused; one line that names it.
             OSError: the job folder cannot be written.
         """
-        kind, request = self.check(source, method, output=output, inputKind=inputKind, request=request, **options)
+        request = self.check(source, method, output=output, inputKind=inputKind, request=request, **options)
         folder = _newFolder(request.method)
         try:
-            job, record = self._prepare(source, kind, request, folder)
+            job, record = self._prepare(source, request, folder)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -111,21 +115,26 @@ class ReconstructionLogic:
     def check(
         self,
         source: Any,
-        method: str = "dds",
+        method: str = DEFAULT_METHOD,
         *,
         output: Any = None,
         inputKind: str | None = None,
-        request: ReconstructionRequest | SuperResolutionRequest | None = None,
+        request: Specification | None = None,
         **options: Any,
-    ) -> tuple[str, ReconstructionRequest | SuperResolutionRequest]:
-        """Refuse what `start` would refuse, at once and without writing; returns the kind of input and the request.
+    ) -> Specification:
+        """Refuse what `start` would refuse, at once and without writing; returns the job's specification.
 
         Raises:
             ValueError: see `start`.
         """
-        return checked(source, method, output, inputKind, request, options)
+        if request is None:
+            # A field given as an option wins over what the suffix says.
+            request = request_for(**{"input_kind": kindOfSource(source, inputKind), **_free(options), "method": method})
+        elif options:
+            raise ValueError(f"{next(iter(options))}: not together with a request")
+        return checked(source, output, request)
 
-    def reconstruct(self, source: Any, method: str = "dds", *, wait: bool = True, **options: Any) -> Any:
+    def reconstruct(self, source: Any, method: str = DEFAULT_METHOD, *, wait: bool = True, **options: Any) -> Any:
         """Reconstruct, and return the result's volume node; with `wait=False` the job (see `start`).
 
         Raises:
@@ -135,25 +144,21 @@ class ReconstructionLogic:
         job = self.start(source, method, **options)
         return self._finished(job) if wait else job
 
-    def superResolve(self, volume: Any, method: str = "zsr", *, wait: bool = True, **options: Any) -> Any:
+    def superResolve(self, volume: Any, method: str = DEFAULT_THIN_METHOD, *, wait: bool = True, **options: Any) -> Any:
         """Thinner slices from the thick ones of a CT or MR volume node; returns the thin volume's node, or the job.
 
-        Options are those of `SuperResolutionRequest`: factor, parameters, prior, device, seed, assume_hu.
+        Options are the fields of the engine's `SuperResolutionSpec`: factor, profile, parameters, prior, seed, ...
 
         Raises:
             ValueError, OSError, RuntimeError: see `reconstruct`.
         """
-        known = [item.name for item in fields(SuperResolutionRequest) if item.init]
-        for name in options:
-            if name not in known:
-                raise ValueError(f"{name}: unknown option (known: {', '.join(known)})")
-        job = self.start(volume, request=SuperResolutionRequest(method=method, **options))
+        job = self.start(volume, request=request_for(SUPERRESOLUTION, **_free(options), method=method))
         return self._finished(job) if wait else job
 
     def batch(
         self,
         sources: Iterable[Any],
-        method: str = "dds",
+        method: str = DEFAULT_METHOD,
         *,
         wait: bool = False,
         onFinished: Callable[[ReconstructionJob], None] | None = None,
@@ -192,8 +197,7 @@ class ReconstructionLogic:
         source = record.node if record.reference is not None else job.source
         if source is None:
             raise ValueError(f"{job.name}: its input is no longer in the scene")
-        request = job.request.changed(**changes)
-        return self.start(source, output=output, inputKind=job.kind, request=request)
+        return self.start(source, output=output, request=changed(job.request, **_free(changes)))
 
     def cancelAll(self) -> None:
         """Stop every job."""
@@ -215,7 +219,7 @@ class ReconstructionLogic:
         return devices_query(self.engine(), self._runner).start()
 
     def estimate(
-        self, volume: Any, method: str = "dds", *, request: ReconstructionRequest | None = None, **options: Any
+        self, volume: Any, method: str = DEFAULT_METHOD, *, request: JobSpec | None = None, **options: Any
     ) -> Estimate:
         """Time in s and memory in bytes of a reconstruction of a volume node, at once (see `estimate`).
 
@@ -223,10 +227,13 @@ class ReconstructionLogic:
             ValueError: a volume or an option that is refused.
         """
         checkVolume(volume)
-        request = request or ReconstructionRequest(**{"method": method, **known(options)})
+        if request is None:
+            asked = request_for(**{**_free(options), "method": method})
+            assert isinstance(asked, JobSpec)
+            request = asked
         device = self.autoDevice if request.device == "auto" else request.device
         size, spacing = volume.GetImageData().GetDimensions(), volume.GetSpacing()
-        return estimate_request(request, shipped_catalogue(), tuple(size), tuple(spacing), device)
+        return estimate_request(request, tuple(size), tuple(spacing), device)
 
     def askForSpeed(self, prior: str | None = None) -> EngineQuery:
         """Have this computer timed with a prior, once and for some seconds, so that estimates become better."""
@@ -250,7 +257,7 @@ class ReconstructionLogic:
         return install(self.dependencies(), None if wheels is None else Path(wheels))
 
     def priors(self) -> list[dict[str, Any]]:
-        """The prior packs that the engine finds, see `catalogue.find_priors`."""
+        """The prior packs that the engine finds, see `priors.find_priors`."""
         return find_priors(self.engine())
 
     def loadSinograms(self, jobOrNode: Any) -> tuple[Any, Any]:
@@ -258,25 +265,20 @@ class ReconstructionLogic:
         return loadSinograms(jobOrNode)
 
     # inside -----------------------------------------------------------------------------------------------------------
-    def _prepare(
-        self, source: Any, kind: str, request: ReconstructionRequest | SuperResolutionRequest, folder: Path
-    ) -> tuple[ReconstructionJob, InputRecord]:
+    def _prepare(self, source: Any, request: Specification, folder: Path) -> tuple[ReconstructionJob, InputRecord]:
         if isinstance(source, (str, Path)):
-            path = Path(source).resolve()
+            path = Path(request.input)
             record = InputRecord(path.name.split(".")[0] or path.name, scene_generation=self._generation)
-            where: str | Path = path
         else:
             path = exportVolume(source, folder)
             record = recordOf(source, self._generation)
-            where = INPUT_FILE
-        atomic.write_bytes(folder / "spec.json", to_json(request.spec(where, kind)))
+        atomic.write_bytes(folder / "spec.json", to_json(request.to_dict()))
         job = ReconstructionJob(folder, request, f"{record.name} {request.label}")
-        job.kind = kind
         job.source = source if isinstance(source, (str, Path)) else None
         job.secrets = ((str(path), "<input>"), (str(Path.home()), "~"))
-        named = ((INPUT_FILE, record.name),) if where == INPUT_FILE else ()
+        named = ((INPUT_FILE, record.name),) if request.input == INPUT_FILE else ()
         # Thin slices have no such check box.
-        job.words = (ASSUME_HU, *named) if isinstance(request, ReconstructionRequest) else named
+        job.words = (ASSUME_HU, *named) if isinstance(request, JobSpec) else named
         return job, record
 
     def _deliver(self, job: ReconstructionJob) -> None:
@@ -312,6 +314,17 @@ class ReconstructionLogic:
             from .engine.qprocessrunner import every
 
             self._timer = every(POLL_MS, self.queue.poll)
+
+
+def _free(options: dict[str, Any]) -> dict[str, Any]:
+    """Options, none of which is the input: that is the first argument.
+
+    Raises:
+        ValueError: it is.
+    """
+    if "input" in options:
+        raise ValueError("input: give it as the first argument, not by name")
+    return options
 
 
 def _defaultRunner() -> Callable[..., Runner]:

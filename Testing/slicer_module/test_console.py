@@ -132,11 +132,11 @@ def test_a_result_of_measured_projections_is_brought_into_view(
     """It has a frame of its own; one of a volume leaves the views as the user has set them."""
     import slicer
     from CTDiffusionReconLib.queue.job import ReconstructionJob
-    from CTDiffusionReconLib.queue.request import ReconstructionRequest
+    from CTDiffusionReconLib.queue.request import request_for
 
     slicer.app.layoutManager().viewport().show()
     node = far_volume()
-    job = ReconstructionJob(tmp_path, ReconstructionRequest())
+    job = ReconstructionJob(tmp_path, request_for())
     job.state, job.kind, job.resultNode = "done", kind, node
     panel.timer.stop()
     panel.logic.queue.jobs.append(job)

@@ -127,18 +127,19 @@ def test_the_field_of_view_is_what_the_views_see_together(panel: Any) -> None:
 
 
 def test_every_method_has_its_own_controls(panel: Any) -> None:
-    from CTDiffusionReconLib.engine.catalogue import shipped_catalogue
+    from ctdiffusion.core.schema import describe
+    from ctdiffusion.methods.registry import methods
 
-    for method in shipped_catalogue()["methods"]:
-        panel._parameterNode.method = method["name"]
+    for method in methods().values():
+        panel._parameterNode.method = method.name
         controls = panel.methodSection.panel.controls
-        assert list(controls) == [item["name"] for item in method["parameters"]]
-        for item in method["parameters"]:
-            control = controls[item["name"]]
-            assert control.value() == item["default"], (method["name"], item["name"])
-            assert html.escape(item["text"]) in control.widget.toolTip
-        assert shown(panel, "priorWidget") == [method["needs_prior"]]
-        assert html.escape(method["source"])[:8] in panel.ui.methodExplanationLabel.text
+        assert list(controls) == [item.name for item in describe(method.parameters)]
+        for item in describe(method.parameters):
+            control = controls[item.name]
+            assert control.value() == item.default, (method.name, item.name)
+            assert html.escape(item.text) in control.widget.toolTip
+        assert shown(panel, "priorWidget") == [method.needs_prior]
+        assert html.escape(method.source)[:8] in panel.ui.methodExplanationLabel.text
     assert panel._parameterNode.methodParameters == "{}", "looking at a method changes nothing"
 
 

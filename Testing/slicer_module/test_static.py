@@ -44,7 +44,7 @@ HEAVY = {"torch", "monai", "numba", "scipy", "skimage", "matplotlib", "SimpleITK
 
 
 def parameter_names() -> set[str]:
-    path = sources.MODULE / "CTDiffusionReconLib" / "parameternode.py"
+    path = sources.MODULE / "CTDiffusionReconLib" / "scene" / "parameternode.py"
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ClassDef) and node.name.endswith("ParameterNode"):
             return {item.target.id for item in node.body if isinstance(item, ast.AnnAssign)}  # type: ignore[union-attr]

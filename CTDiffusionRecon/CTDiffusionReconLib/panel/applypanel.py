@@ -3,9 +3,9 @@
 from slicer.i18n import tr as _
 
 from ..engine import settings
+from ..scene.noderequest import request_of
 from ..scene.parameternode import InputKind
 from .jobpanel import durationText
-from .panelrequest import request_of
 
 
 class ApplyPanel:
@@ -76,7 +76,6 @@ class ApplyPanel:
         return {
             "source": parameters.projectionsFile if measured else parameters.inputVolume,
             "output": parameters.outputVolume,
-            "inputKind": "projections" if measured else None,
             "request": self.request(),
         }
 

@@ -7,8 +7,8 @@ from slicer.i18n import tr as _
 from ..engine.estimate import grid_of
 from ..scene.comparison.grids import ijk_to_ras
 from ..scene.inputs import checkVolume
+from ..scene.noderequest import chosen_slices
 from ..scene.parameternode import InputKind, SliceChoice
-from .panelrequest import chosen_slices
 from .rows import showRow, showRows
 
 

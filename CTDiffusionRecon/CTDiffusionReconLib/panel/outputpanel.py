@@ -1,12 +1,11 @@
 """The output part of the panel: the device and what it really is, and the timing of this computer."""
 
 import slicer
+from ctdiffusion.jobs.spec import DEVICES
 from slicer.i18n import tr as _
 
 from ..engine import settings
 from ..engine.devices import device_line
-
-DEVICES = ("auto", "cpu", "cuda")
 
 
 class OutputPanel:
@@ -26,8 +25,9 @@ class OutputPanel:
         self._prior = prior
         self._devices = None
         self._speed = None
-        for text in (_("Automatic"), _("CPU"), _("GPU (CUDA)")):
-            ui.deviceComboBox.addItem(text)
+        texts = {"auto": _("Automatic"), "cpu": _("CPU"), "cuda": _("GPU (CUDA)")}
+        for name in DEVICES:
+            ui.deviceComboBox.addItem(texts.get(name, name))
         chosen = settings.value(settings.DEVICE, "auto")
         ui.deviceComboBox.currentIndex = DEVICES.index(chosen) if chosen in DEVICES else 0
         ui.deviceComboBox.connect("currentIndexChanged(int)", self._onDeviceChosen)
@@ -37,7 +37,7 @@ class OutputPanel:
 
     @property
     def device(self) -> str:
-        """auto, cpu or cuda."""
+        """One of the engine's `DEVICES`."""
         return DEVICES[max(self.ui.deviceComboBox.currentIndex, 0)]
 
     @property

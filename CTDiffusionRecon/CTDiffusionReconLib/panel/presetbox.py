@@ -22,8 +22,8 @@ class PresetBox:
         """Show which settings these values are; returns whether there is anything to choose."""
         shown = {"published": _("As published"), "thorough": _("Thorough: twice the levels"), "iscs": _("As in ISCS")}
         presets = {_("Tuned defaults"): {}}
-        for name, preset in method.get("presets", {}).items():
-            presets[shown.get(name, name)] = preset
+        for name, preset in method.presets.items():
+            presets[shown.get(name, name)] = dict(preset)
         box = self._box
         chosen = next((text for text, preset in presets.items() if preset == values), _("Own settings"))
         texts = list(presets) if chosen in presets else [*presets, chosen]

@@ -7,7 +7,7 @@ from typing import Any
 import slicer
 import vtk
 
-INPUT_FILE = "input.nrrd"
+from ..queue.request import INPUT_FILE
 
 
 @dataclass(frozen=True, eq=False)

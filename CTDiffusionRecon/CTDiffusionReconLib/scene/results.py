@@ -5,9 +5,11 @@ from typing import Any
 
 import slicer
 import vtk
+from ctdiffusion.jobs.reconstruction_spec import JobSpec
+from ctdiffusion.jobs.spec import Specification
+from ctdiffusion.jobs.superresolution_spec import SuperResolutionSpec
 
 from ..queue.job import ReconstructionJob
-from ..queue.slicerequest import SuperResolutionRequest
 from .inputs import InputRecord
 from .provenance import PREFIX, SINOGRAMS, attributes
 
@@ -40,10 +42,7 @@ def loadResult(job: ReconstructionJob, record: InputRecord, scene_generation: in
         raise OSError("the result's file is missing")
     volume = readVolume(path)
     if record.ijk_to_ras is not None:
-        if isinstance(job.request, SuperResolutionRequest):
-            placeBetween(volume, record)
-        else:
-            placeOnInput(volume, record, job.request.slices)
+        _place(volume, record, job.request)
         if not sameMatrix(currentMatrix(source), record.ijk_to_ras):
             job.warn(f"{record.name} was moved while the job ran; the result lies where it was before")
     return _intoScene(job, record, volume, source, _usable(output))
@@ -61,6 +60,18 @@ def readVolume(path: Path) -> Any:
     if not Path(path).is_file() or not storage.ReadData(node) or node.GetImageData() is None:
         raise OSError(f"{path}: the volume cannot be read")
     return node
+
+
+def _place(volume: Any, record: InputRecord, request: Specification) -> None:
+    if isinstance(request, SuperResolutionSpec):
+        if not request.simulate_from_thin:
+            placeBetween(volume, record)
+            return
+        # Thin slices were thickened first; the last ones may have been left out.
+        slices = (0, volume.GetImageData().GetDimensions()[2])
+        placeOnInput(volume, record, slices)
+    else:
+        placeOnInput(volume, record, request.slices if isinstance(request, JobSpec) else None)
 
 
 def placeBetween(volume: Any, record: InputRecord) -> None:
@@ -139,7 +150,7 @@ def _intoScene(job: ReconstructionJob, record: InputRecord, volume: Any, source:
             node.SetIJKToRASMatrix(currentMatrix(volume))
         if source is not None:
             node.SetAndObserveTransformNodeID(source.GetTransformNodeID())
-            if not isinstance(job.request, SuperResolutionRequest) or source.GetVoxelValueUnits() is not None:
+            if isinstance(job.request, JobSpec) or source.GetVoxelValueUnits() is not None:
                 _copyUnits(source, node)
         _show(node, source)
         # A node that held another result must not keep what was known of that.

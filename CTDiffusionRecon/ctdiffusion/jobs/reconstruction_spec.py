@@ -15,6 +15,8 @@ from ..scan.viewsets import checked_angles, equispaced, limited_angle
 from .spec import Specification, require
 
 INPUT_KINDS = ("volume", "projections")
+# The scan of a volume where a front end is told none.
+DEFAULT_GEOMETRY = "fan"
 MAX_VIEWS = 10_000
 
 

@@ -6,7 +6,7 @@ import slicer
 import vtk
 
 from ..queue.job import ReconstructionJob
-from ..scene.provenance import PREFIX, attributes
+from .provenance import PREFIX, attributes
 
 TABLE_NAME = "Reconstruction results"
 MARK = PREFIX + "ResultsTable"

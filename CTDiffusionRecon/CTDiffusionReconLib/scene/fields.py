@@ -1,0 +1,102 @@
+"""Plain fields of a specification as parameters of the parameter node: made from the declaration, never listed again.
+
+A field is declared once, in the engine. If it is a number, a switch or a choice, and no section of the panel stands for
+it in its own way (as the scan's section does for the view angles), then the parameter node has a parameter, the panel a
+control and the request a value for it. Needs neither Slicer nor Qt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ctdiffusion.core.schema import ParameterInfo, walk
+from ctdiffusion.jobs.tasks import TASKS
+from ctdiffusion.methods.registry import RECONSTRUCTION, SUPERRESOLUTION
+
+# What the sections of the panel stand for in their own way: input, method and prior, device, scan, slices, factor.
+_BY_SECTIONS = {
+    RECONSTRUCTION: {
+        "input", "input_kind", "method", "parameters", "prior", "device", "geometry", "views", "arc_deg", "start_deg",
+        "limited_deg", "angles_deg", "slices",
+    },
+    SUPERRESOLUTION: {"input", "method", "parameters", "prior", "device", "factor"},
+}  # fmt: skip
+# Where the panel starts with another value than a script: sinogram and residual can be looked at.
+_DEFAULTS = {"keep_projections": True}
+# The seed is one for the whole panel.
+_SHARED = ("seed",)
+_SHORTS = {"hu": "HU"}
+
+
+@dataclass(frozen=True)
+class NodeField:
+    """A field of a specification and its parameter.
+
+    Attributes:
+        path: the field's name in the specification, dotted: `simulation.photons`.
+        name: the parameter's in the parameter node.
+        info: its declaration.
+        default: where the panel starts.
+    """
+
+    path: str
+    name: str
+    info: ParameterInfo
+    default: Any
+
+    @property
+    def stored(self) -> type:
+        """The type of the parameter: that of the field; text where it may be automatic, which is no text."""
+        return str if self.info.optional else self.info.kind
+
+    def to_node(self, value: Any) -> Any:
+        """A field's value as the parameter keeps it."""
+        return ("" if value is None else str(value)) if self.info.optional else value
+
+    def to_field(self, value: Any) -> Any:
+        """The value back; what a scene holds that is no such value is given as it is, for the engine to refuse."""
+        if not self.info.optional:
+            return value
+        if value == "":
+            return None
+        if self.info.kind is bool:
+            return {"True": True, "False": False}.get(value, value)
+        try:
+            return self.info.kind(value)
+        except ValueError:
+            return value
+
+
+def node_fields(task: str) -> tuple[NodeField, ...]:
+    """The plain fields of a task's specification that have a parameter, in order of declaration."""
+    prefix = "" if task == RECONSTRUCTION else "thin"
+    found = []
+    for path, info in walk(TASKS[task].specification):
+        if path in _BY_SECTIONS[task] or not is_plain(info):
+            continue
+        name = _camel(info.name) if not prefix or path in _SHARED else prefix + _camel(f"_{info.name}")
+        found.append(NodeField(path, name, info, _DEFAULTS.get(path, info.default)))
+    return tuple(found)
+
+
+def is_plain(info: ParameterInfo) -> bool:
+    """Whether one simple control shows it: a number, a switch, a choice or a text."""
+    return len(info.kinds) == 1 and info.kind in (int, float, bool, str)
+
+
+def field_values(parameters: Any, fields: Iterable[NodeField]) -> dict[str, Any]:
+    """The fields' values in a parameter node, as arguments of a specification; nested ones as dictionaries."""
+    values: dict[str, Any] = {}
+    for field in fields:
+        owner, _, name = field.path.rpartition(".")
+        place = values.setdefault(owner, {}) if owner else values
+        place[name] = field.to_field(getattr(parameters, field.name))
+    return values
+
+
+def _camel(name: str) -> str:
+    """`same_grid` as `sameGrid`, `_same_grid` as `SameGrid`."""
+    first, *rest = name.split("_")
+    return first + "".join(_SHORTS.get(word, word[:1].upper() + word[1:]) for word in rest)
