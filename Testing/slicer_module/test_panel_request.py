@@ -183,5 +183,5 @@ def test_a_field_that_may_be_automatic_is_kept_as_text() -> None:
     values |= {"thinProfile": "gaussian", "thinProfileMm": "2.5"}
     spec = thin_request_of(SimpleNamespace(**values), "cpu")
     assert spec.to_dict()["profile_mm"] == 2.5 and spec.to_dict()["profile"] == "gaussian"
-    with pytest.raises(ValueError, match="^profile_mm: expected a number or null, got wide"):
+    with pytest.raises(ValueError, match=r"^profile_mm: expected a number or null, got wide"):
         thin_request_of(SimpleNamespace(**values | {"thinProfileMm": "wide"}), "cpu")
