@@ -3,6 +3,7 @@
 import importlib
 import sys
 from contextlib import contextmanager
+from typing import Any
 
 import qt
 import slicer
@@ -23,7 +24,7 @@ from CTDiffusionReconLib.scene.comparison.views import Comparison
 from CTDiffusionReconLib.scene.fields import node_fields
 from CTDiffusionReconLib.scene.parameternode import CTDiffusionReconParameterNode
 from CTDiffusionReconLib.scene.sampledata import loadSample, registerSampleData
-from CTDiffusionReconLib.selftest import CTDiffusionReconTest
+from CTDiffusionReconLib.scene.selftest import CTDiffusionReconTest
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
@@ -67,11 +68,12 @@ class CTDiffusionReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def __init__(self, parent=None):
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
-        self.logic = None
-        self._parameterNode = None
-        self._parameterNodeGuiTag = None
-        self._inputs = []
-        self._section = None
+        self.logic: Any = None
+        self._parameterNode: Any = None
+        self._parameterNodeGuiTag: Any = None
+        self._inputs: list[Any] = []
+        self._section: Any = None
+        self.timer: Any = None
 
     def setup(self):
         """Called once, when the module is first opened or used from Python."""
@@ -299,7 +301,10 @@ class CTDiffusionReconLogic(ScriptedLoadableModuleLogic):
 
     def getParameterNode(self):
         """The module's parameter node, typed."""
-        return CTDiffusionReconParameterNode(super().getParameterNode())
+        node: Any = super().getParameterNode()
+        # Slicer makes the constructor.
+        typed: Any = CTDiffusionReconParameterNode
+        return typed(node)
 
     @property
     def queue(self):

@@ -9,6 +9,7 @@ from typing import Any
 
 import slicer
 from ctdiffusion.core import atomic
+from ctdiffusion.jobs.estimate import Estimate
 from ctdiffusion.jobs.folder import JobFolder, to_json
 from ctdiffusion.jobs.reconstruction_spec import JobSpec
 from ctdiffusion.jobs.spec import Specification
@@ -18,7 +19,7 @@ from ctdiffusion.methods.registry import RECONSTRUCTION, SUPERRESOLUTION
 from .engine.dependencies import Dependencies, InstallReport, dependencies_of, dependencies_query, own_dependencies
 from .engine.devices import devices_query
 from .engine.engine import Engine
-from .engine.estimate import Estimate, calibration_query, estimate_request
+from .engine.estimate import calibration_query, estimate_request
 from .engine.priors import find_priors
 from .engine.query import EngineQuery
 from .engine.runner import Runner, SubprocessRunner

@@ -1,5 +1,7 @@
 """Apply: whether it can be pressed, what it will cost, what is missing, and the start of a job."""
 
+from typing import Any
+
 from slicer.i18n import tr as _
 
 from ..engine import settings
@@ -23,9 +25,9 @@ class ApplyPanel:
         self.inputPanel = inputPanel
         self.outputPanel = outputPanel
         self.methodSection = methodSection
-        self.parameters = None
+        self.parameters: Any = None
         # The job that the button cancels as it is shown, else None.
-        self.shown = None
+        self.shown: Any = None
         ui.deviceComboBox.connect("currentIndexChanged(int)", lambda *unused: self.update())
 
     def setParameters(self, parameters) -> None:

@@ -1,5 +1,7 @@
 """Advanced: a control for every plain field that no other part of the panel shows, made from its declaration."""
 
+from typing import Any
+
 import qt
 
 from ..scene.parameternode import InputKind
@@ -20,9 +22,9 @@ class FieldsPanel:
 
     def __init__(self, ui, name, fields) -> None:
         bound = {widget.property("SlicerParameterName") for widget in vars(ui).values()}
-        self.parameters = None
+        self.parameters: Any = None
         self.fields = {field.name: field for field in fields if field.name not in bound}
-        self.controls = {}
+        self.controls: dict[str, Any] = {}
         self._section = getattr(ui, f"{name}CollapsibleButton")
         self._updating = False
         form = qt.QFormLayout(getattr(ui, f"{name}Widget"))

@@ -1,5 +1,7 @@
 """The scan part of the panel: which rows belong to the beam, scanners with their distances, and what they lead to."""
 
+from typing import Any
+
 from ctdiffusion.scan.machines import PRESETS
 from slicer.i18n import tr as _
 
@@ -23,7 +25,7 @@ class GeometryPanel:
     def __init__(self, ui) -> None:
         self.ui = ui
         self.presets = PRESETS
-        self.parameters = None
+        self.parameters: Any = None
         self._updating = False
         self._keys = [FITTED, *self.presets, CUSTOM]
         ui.machineComboBox.addItem(_("Fitted to the volume"))

@@ -1,5 +1,7 @@
 """The input part of the panel: volume or file, slices, and what is wrong with the choice."""
 
+from typing import Any
+
 import numpy as np
 import slicer
 from slicer.i18n import tr as _
@@ -17,7 +19,7 @@ class InputPanel:
 
     def __init__(self, ui, loadSample) -> None:
         self.ui = ui
-        self.parameters = None
+        self.parameters: Any = None
         self._loadSample = loadSample
         ui.sampleButton.connect("clicked(bool)", self._onSample)
         ui.projectionsPathLineEdit.connect("currentPathChanged(QString)", self._onPathChanged)

@@ -1,5 +1,7 @@
 """Controls for declared fields, made from their declaration; for the parameters of methods, one page a method."""
 
+from typing import Any
+
 import qt
 from ctdiffusion.core.schema import describe
 from slicer.i18n import tr as _
@@ -16,7 +18,7 @@ class ParameterControl:
 
     def __init__(self, parameter, changed) -> None:
         self.parameter = parameter
-        self.automatic = None
+        self.automatic: Any = None
         self.editor = self._makeEditor(changed)
         self.widget = self.editor
         if parameter.optional:
@@ -110,8 +112,8 @@ class MethodPanel:
 
     def __init__(self, container, changed) -> None:
         self._changed = changed
-        self._pages = {}
-        self._current = None
+        self._pages: dict[str, Any] = {}
+        self._current: Any = None
         self._updating = False
         self._layout = qt.QVBoxLayout(container)
         self._layout.setContentsMargins(0, 0, 0, 0)

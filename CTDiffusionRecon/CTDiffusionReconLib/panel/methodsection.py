@@ -1,6 +1,7 @@
 """The method part of the panel: which method, what it is, its prior and its parameters."""
 
 from pathlib import Path
+from typing import Any
 
 import qt
 import slicer
@@ -28,10 +29,10 @@ class MethodSection:
     def __init__(self, ui, engine) -> None:
         self.ui = ui
         self.methods = methods(RECONSTRUCTION)
-        self.parameters = None
+        self.parameters: Any = None
         self._engine = engine
-        self._packs = []
-        self._priorNames = []
+        self._packs: list[Any] = []
+        self._priorNames: list[Any] = []
         self._updating = False
         self.panel = MethodPanel(ui.parametersWidget, self._onParametersEdited)
         self._presets = PresetBox(ui.presetComboBox, self._onParametersEdited)

@@ -17,7 +17,7 @@ def explanation_html(method: Method) -> str:
     """Summary of a method and its paper, with links, as rich text."""
     source = html.escape(method.source)
     for pattern, address in _LINKS:
-        source = pattern.sub(lambda m, address=address: f'<a href="{address}{m.group(1)}">{m.group(0)}</a>', source)
+        source = pattern.sub(rf'<a href="{address}\1">\g<0></a>', source)
     return f"{html.escape(method.summary)}<br/><i>{source}</i>"
 
 

@@ -1,5 +1,7 @@
 """The output part of the panel: the device and what it really is, and the timing of this computer."""
 
+from typing import Any
+
 import slicer
 from ctdiffusion.jobs.spec import DEVICES
 from slicer.i18n import tr as _
@@ -23,8 +25,8 @@ class OutputPanel:
         self._reconstruction = reconstruction
         self._answered = answered
         self._prior = prior
-        self._devices = None
-        self._speed = None
+        self._devices: Any = None
+        self._speed: Any = None
         texts = {"auto": _("Automatic"), "cpu": _("CPU"), "cuda": _("GPU (CUDA)")}
         for name in DEVICES:
             ui.deviceComboBox.addItem(texts.get(name, name))

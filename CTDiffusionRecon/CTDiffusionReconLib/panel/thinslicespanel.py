@@ -1,5 +1,7 @@
 """The part of the panel that makes thin slices from thick ones: volume, method, factor, and the start of a job."""
 
+from typing import Any
+
 from ctdiffusion.methods.registry import SUPERRESOLUTION, methods
 from ctdiffusion.operators.slice_profiles import nearly_cubic
 from slicer.i18n import tr as _
@@ -25,9 +27,9 @@ class ThinSlicesPanel:
         self.ui = ui
         self.logic = logic
         self.methods = methods(SUPERRESOLUTION)
-        self.parameters = None
+        self.parameters: Any = None
         # The job that the button cancels as it is shown, else None.
-        self.shown = None
+        self.shown: Any = None
         self._outputPanel = outputPanel
         self._updating = False
         self.panel = MethodPanel(ui.thinParametersWidget, self._onParametersEdited)

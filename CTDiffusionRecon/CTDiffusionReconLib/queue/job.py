@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ctdiffusion.core.strictjson import read_object
 from ctdiffusion.jobs.folder import JobFolder
@@ -214,5 +214,5 @@ class ReconstructionJob:
                 self.preview_count += 1
 
 
-def _whole(value: object) -> bool:
+def _whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)

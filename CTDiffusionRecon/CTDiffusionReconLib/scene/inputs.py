@@ -29,6 +29,12 @@ class InputRecord:
     scene_generation: int = 0
 
     @property
+    def size(self) -> tuple[int, int, int]:
+        """Columns, rows, slices of a volume node's exported voxels."""
+        assert self.dimensions is not None, "a file has none"
+        return self.dimensions
+
+    @property
     def node(self) -> Any:
         """The input node while it is in the scene, else None."""
         node = None if self.reference is None else self.reference.Get()

@@ -91,7 +91,7 @@ class SliceChoice(enum.Enum):
 def annotation(field: NodeField) -> Any:
     """The type of a field's parameter with its range and its default, as Slicer reads it."""
     info = field.info
-    facts: list[Any] = [Default(field.to_node(field.default))]
+    facts: list[Any] = [field.stored, Default(field.to_node(field.default))]
     low, high = info.low, info.high
     if field.stored is int:
         low, high = max(-MOST, -MOST if low is None else int(low)), min(MOST, MOST if high is None else int(high))
@@ -104,7 +104,7 @@ def annotation(field: NodeField) -> Any:
             facts.append(Maximum(high))
     if info.choices and not info.optional:
         facts.append(Choice(list(info.choices)))
-    return Annotated[(field.stored, *facts)]
+    return Annotated[tuple(facts)]
 
 
 def declaring(*tasks: str) -> Callable[[type], type]:

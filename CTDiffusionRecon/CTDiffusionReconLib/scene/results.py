@@ -80,7 +80,7 @@ def placeBetween(volume: Any, record: InputRecord) -> None:
     Raises:
         ValueError: the result's own size or place contradicts it.
     """
-    columns, rows, count = record.dimensions
+    columns, rows, count = record.size
     size = volume.GetImageData().GetDimensions()
     factor, rest = divmod(size[2], count)
     if size[:2] != (columns, rows) or factor < 1 or rest:
@@ -102,7 +102,7 @@ def placeOnInput(volume: Any, record: InputRecord, slices: tuple[int, int] | Non
     Raises:
         ValueError: the result's own size or place contradicts it.
     """
-    columns, rows, count = record.dimensions
+    columns, rows, count = record.size
     start, stop = slices or (0, count)
     size = volume.GetImageData().GetDimensions()
     if size != (columns, rows, stop - start):
