@@ -59,12 +59,21 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Result:
-    """A reconstructed volume in HU with its numbers; `metrics` is None where there is no reference."""
+    """A reconstructed volume with its numbers.
+
+    Attributes:
+        volume: HU, on the input's grid.
+        metrics: quality against the reference (`quality.metrics.compare`); None where there is none.
+        misfit: how far the volume is from the data (`quality.misfit.misfit`).
+        seconds: of the method.
+        warnings: what a user should know about it.
+    """
 
     volume: Volume
     metrics: dict[str, float] | None
     misfit: dict[str, float | None]
     seconds: float
+    warnings: tuple[str, ...] = ()
 
 
 def simulated(

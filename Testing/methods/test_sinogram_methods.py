@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 import torch
-from ctdiffusion.acquisition.measured import read_projections
+from ctdiffusion.acquisition.measured.read import read_projections
 from ctdiffusion.core.monitor import Monitor
 from ctdiffusion.core.noise import NoiseSource
 from ctdiffusion.core.schema import from_mapping

@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 
-from ..core import devices
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
@@ -15,6 +13,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Print which device would compute."""
+    from ..core import devices
+
     facts = devices.describe()
     print(json.dumps(facts) if args.json else device_line(facts))
     return 0

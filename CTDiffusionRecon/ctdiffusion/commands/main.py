@@ -12,18 +12,20 @@ from typing import NoReturn
 from .. import __version__
 from ..jobs.lock import JobBusy
 from ..jobs.stopping import leave
+from ..jobs.tasks import TASKS
+from .parser import Parser, did_you_mean
 
-# name: (module, what it does). A module is imported only when its command is chosen: torch takes seconds.
+# name: (module, what it does). A module is imported only when its command is chosen, and torch only when it works.
 COMMANDS = {
-    "reconstruct": ("commands.reconstruct", "reconstruct a volume's simulated, or measured, projections"),
-    "superres": ("commands.superres", "make thin slices of thick ones (MR or CT)"),
+    **{task.command: (f"commands.{task.command}", task.summary) for task in TASKS.values()},
     "resume": ("commands.resume", "go on with an interrupted or cancelled job"),
     "methods": ("commands.methods", "list the reconstruction methods, or explain one"),
     "priors": ("commands.priors", "list, check, import or remove prior packs"),
     "devices": ("commands.devices", "say which device would compute, and why"),
-    "estimate": ("commands.estimate", "say how long a job will take and how much memory it needs"),
+    "estimate": ("commands.estimate", "say how long a reconstruction will take and how much memory it needs"),
     "train": ("commands.train", "train a prior and write its pack"),
     "benchmark": ("benchmark", "time projectors and networks"),
+    "completion": ("commands.completion", "print a script that completes commands and options in a shell"),
 }
 
 
@@ -54,27 +56,50 @@ def command() -> NoReturn:
 
 
 def _run(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser, commands = _parsers()
+    name = next((a for a in argv if not a.startswith("-")), None)
+    if name is None:
+        parser.parse_strictly(argv)
+        parser.print_help()
+        return 0
+    if name not in COMMANDS:
+        raise ValueError(f"{name}: there is no such command{did_you_mean(name, COMMANDS) or ' (see --help)'}")
+    # What stands before the command's name belongs to the whole; the rest is the command's.
+    place = argv.index(name)
+    parser.parse_strictly(argv[:place])
+    chosen = declared(name, commands[name], argv)
+    return int(chosen.main(commands[name].parse_strictly(argv[place + 1 :])))
+
+
+def every_command() -> argparse.ArgumentParser:
+    """The parser of the whole command line, with the options of every command and of the default methods."""
+    parser, commands = _parsers()
+    for name, sub in commands.items():
+        declared(name, sub, [])
+    return parser
+
+
+def _parsers() -> tuple[Parser, dict[str, Parser]]:
+    parser = Parser(
         "ctdiffusion",
         description="Diffusion-based CT reconstruction.",
         epilog="`ctdiffusion COMMAND --help` explains a command.",
-        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    chosen: ModuleType | None = None
-    name = next((a for a in argv if not a.startswith("-")), None)
-    for command, (module, text) in COMMANDS.items():
-        sub = commands.add_parser(command, help=text, description=text[0].upper() + text[1:] + ".", allow_abbrev=False)
-        if command == name:
-            chosen = importlib.import_module(f"..{module}", __package__)
-            chosen.add_arguments(sub)
-            if hasattr(chosen, "add_method_arguments"):
-                # Which parameters there are depends on the method.
-                chosen.add_method_arguments(sub, argv)
-    args = parser.parse_args(argv)
-    assert chosen is not None
-    return int(chosen.main(args))
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    found = {}
+    for name, (_, text) in COMMANDS.items():
+        found[name] = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    return parser, found
+
+
+def declared(command: str, parser: argparse.ArgumentParser, argv: Sequence[str]) -> ModuleType:
+    """The module of a command, after it has declared its arguments, and those of the method that `argv` names."""
+    module = importlib.import_module(f"..{COMMANDS[command][0]}", __package__)
+    module.add_arguments(parser)
+    if hasattr(module, "add_method_arguments"):
+        module.add_method_arguments(parser, argv)
+    return module
 
 
 def _one_line(error: Exception) -> str:

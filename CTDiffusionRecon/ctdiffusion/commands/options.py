@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -14,17 +15,19 @@ from ..jobs.spec import SCHEMA, Specification
 from ..jobs.tasks import Task
 from ..methods.registry import Method, method_named, methods
 from .methods import facts, option_name
+from .parser import Parser, did_you_mean
 
 # Where the values of options go: fields of the specification, of a nested one, and parameters of the method.
 _FIELD, _PARAMETER = "field:", "parameter:"
+# What people type for a word that has another name here.
+_ALIASES = {"gpu": "cuda"}
 # Fields that are not options of their own: what `INPUT`, `--method` and the method's options say.
 _SPECIAL = ("input", "method", "parameters")
 
 
 def add_task(parser: argparse.ArgumentParser, task: Task, without: Sequence[str] = ()) -> None:
-    """Add the input, the output, the method and every field of a task's specification but those in `without`."""
+    """Add the method and every field of a task's specification but those in `without`."""
     parser.set_defaults(task=task)
-    parser.add_argument("-o", "--output", required=True, metavar="OUT", help="job folder, or a .nrrd or .nii.gz file")
     text = f"one of {', '.join(methods(task.name))} ({task.default_method})"
     parser.add_argument("--method", default=task.default_method, metavar="NAME", help=text)
     groups: dict[str, argparse._ArgumentGroup] = {}
@@ -39,8 +42,14 @@ def add_task(parser: argparse.ArgumentParser, task: Task, without: Sequence[str]
                 add_parameter(groups[name], inner, f"{_FIELD}{info.name}.")
         else:
             add_parameter(groups[name], info, _FIELD)
-    last = groups.get("running") or parser
-    last.add_argument("--json", action="store_true", help="print every event as one JSON line")
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Add where the result goes and how its making is told."""
+    parser.add_argument("-o", "--output", metavar="OUT", help="job folder, or a file (.nrrd, .nii.gz, .nii, .mha)")
+    parser.add_argument("--json", action="store_true", help="print every event as one JSON line")
+    text = "say what would be done and how long it would take, and do nothing"
+    parser.add_argument("--dry-run", action="store_true", help=text)
 
 
 def add_method(parser: argparse.ArgumentParser, argv: Sequence[str], task: Task) -> None:
@@ -49,32 +58,53 @@ def add_method(parser: argparse.ArgumentParser, argv: Sequence[str], task: Task)
     Raises:
         ValueError: there is no such method.
     """
-    method = method_named(_named_method(argv) or task.default_method, task.name)
+    try:
+        method = method_named(_named_method(argv) or task.default_method, task.name)
+    except ValueError as error:
+        raise ValueError(as_options(str(error))) from None
     group = parser.add_argument_group(f"method {method.name}", method.summary)
     if method.presets:
         text = "set of parameters to start from; those given as options win"
-        group.add_argument("--preset", choices=sorted(method.presets), help=text)
+        known = tuple(sorted(method.presets))
+        group.add_argument("--preset", type=_choice(known), metavar="{" + ",".join(known) + "}", help=text)
     for info in describe(method.parameters):
         add_parameter(group, info, _PARAMETER)
+    if isinstance(parser, Parser):
+        own = [f"--{option_name(info)}" for info in describe(method.parameters)]
+        text = f"method {method.name} has no such parameter (its own: {', '.join(own) or 'none'})"
+        elsewhere = {info.name for other in methods(task.name).values() for info in describe(other.parameters)}
+        parser.explained |= {f"--{name.replace('_', '-')}": text for name in elsewhere}
 
 
 def specification(args: argparse.Namespace, **values: Any) -> Specification:
     """The specification that the arguments describe; `values` are fields that a command understood itself.
 
     Raises:
-        ValueError: a value that the specification refuses; the text names the field.
+        ValueError: a value that the specification refuses; the text names the option.
     """
     task: Task = args.task
-    method = method_named(args.method, task.name)
     fields: dict[str, Any] = {}
     for name, value in _given(args, _FIELD).items():
         owner, _, inner = name.rpartition(".")
         (fields.setdefault(owner, {}) if owner else fields)[inner] = value
-    prior = _pack_for(method, fields.get("prior"))
-    head = {"schema": SCHEMA, "task": task.name, "input": _absolute_input(args.input), "method": args.method}
-    return task.specification.from_dict(
-        {**head, "parameters": _parameters_of(args, method), **fields, "prior": prior, **values}
-    )
+    try:
+        method = method_named(args.method, task.name)
+        prior = _pack_for(method, fields.get("prior"))
+        head = {"schema": SCHEMA, "task": task.name, "input": _absolute_input(args.input), "method": args.method}
+        return task.specification.from_dict(
+            {**head, "parameters": _parameters_of(args, method), **fields, "prior": prior, **values}
+        )
+    except ValueError as error:
+        raise ValueError(as_options(str(error))) from None
+
+
+def as_options(text: str) -> str:
+    """A message about a specification, in the words of the command line."""
+    if text.startswith("spec.views: missing"):
+        return "--views N or --angles-deg is needed"
+    text = text.replace("spec.parameters.", "spec.").replace("spec.simulation.", "spec.")
+    text = re.sub(r"^(spec\.)?(input)\b", "INPUT", text)
+    return re.sub(r"^(?:spec\.)?([a-z_]+)(?=[:.\[])", lambda found: "--" + found[1].replace("_", "-"), text)
 
 
 def add_parameter(group: argparse._ArgumentGroup, info: ParameterInfo, prefix: str) -> None:
@@ -88,7 +118,7 @@ def add_parameter(group: argparse._ArgumentGroup, info: ParameterInfo, prefix: s
     if info.kind is bool:
         group.add_argument(*names, action=argparse.BooleanOptionalAction, **settings)
     elif info.choices:
-        group.add_argument(*names, choices=info.choices, **settings)
+        group.add_argument(*names, type=_choice(info.choices), metavar="{" + ",".join(info.choices) + "}", **settings)
     elif info.kind is tuple:
         convert, shown = _several(info)
         group.add_argument(*names, type=convert, metavar=shown, **settings)
@@ -116,6 +146,19 @@ def _given(args: argparse.Namespace, prefix: str) -> dict[str, Any]:
     return {name[len(prefix) :]: value for name, value in vars(args).items() if name.startswith(prefix)}
 
 
+def _choice(known: tuple[str, ...]) -> Callable[[str], str]:
+    """How one of several words is read."""
+
+    def convert(text: str) -> str:
+        word = _ALIASES.get(text, text)
+        if word not in known:
+            hint = did_you_mean(text.lower(), known)
+            raise argparse.ArgumentTypeError(f"must be one of {', '.join(known)}, got {text!r}{hint}")
+        return word
+
+    return convert
+
+
 def _one(info: ParameterInfo) -> Callable[[str], Any]:
     """How a single value is read; `auto` stands for none where none is allowed."""
 
@@ -137,17 +180,32 @@ def _several(info: ParameterInfo) -> tuple[Callable[[str], list[Any]], str]:
     if info.length is None:
         return lambda text: numbers_of(text, info.item), "LIST|FILE"
 
+    if info.item is int:
+        return slices_of, "A-B|A:B|A"
+
     def convert(text: str) -> list[Any]:
         try:
             values = [info.item(part) for part in text.split(":")]
         except ValueError:
             values = []
         if len(values) != info.length:
-            raise argparse.ArgumentTypeError(f"expected {shown}, got {text!r}")
+            raise argparse.ArgumentTypeError(f"expected START:SPAN, got {text!r}")
         return values
 
-    shown = "A:B" if info.item is int else "START:SPAN"
-    return convert, shown
+    return convert, "START:SPAN"
+
+
+def slices_of(text: str) -> list[int]:
+    """The first slice and the one after the last: `24-39` and `24:40` are the same sixteen, `30` is one.
+
+    Raises:
+        argparse.ArgumentTypeError: none of these.
+    """
+    found = re.fullmatch(r"\s*(\d{1,9})\s*(?:([-:])\s*(\d{1,9}))?\s*", text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"expected A-B (both included), A:B (B excluded) or A, got {text!r}")
+    first, last = int(found[1]), int(found[3] or found[1])
+    return [first, last if found[2] == ":" else last + 1]
 
 
 def numbers_of(text: str, kind: type = float) -> list[Any]:

@@ -13,7 +13,7 @@ from ..jobs.reconstruction_spec import DEFAULT_GEOMETRY
 from ..jobs.spec import Specification
 from ..jobs.tasks import TASKS
 from ..methods.registry import RECONSTRUCTION
-from .options import add_method, add_task, specification
+from .options import add_method, add_output, add_task, specification
 
 _TASK = TASKS[RECONSTRUCTION]
 
@@ -21,6 +21,12 @@ _TASK = TASKS[RECONSTRUCTION]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command, those of the methods excepted."""
     parser.add_argument("input", metavar="INPUT", help="volume (NIfTI, NRRD, MetaImage, DICOM) or measured projections")
+    add_output(parser)
+    add_scan(parser)
+
+
+def add_scan(parser: argparse.ArgumentParser) -> None:
+    """What is reconstructed and how, without input and output."""
     add_task(parser, _TASK, without=("input_kind",))
     more = parser.add_argument_group("more")
     more.add_argument("--geometry-file", type=Path, metavar="JSON", help="full geometry: mm, angles in radians")
@@ -43,19 +49,16 @@ def add_method_arguments(parser: argparse.ArgumentParser, argv: Sequence[str]) -
 
 def main(args: argparse.Namespace) -> int:
     """Run one reconstruction."""
-    from .delivery import deliver
+    from .dispatch import run_to
 
-    spec = spec_of(args)
-    if not Path(spec.input).exists():
-        raise FileNotFoundError(f"{args.input}: no such file or folder")
-    return deliver(spec, args.output, args.json)
+    return run_to(spec_of(args), args)
 
 
 def spec_of(args: argparse.Namespace) -> Specification:
     """The specification that the arguments describe.
 
     Raises:
-        ValueError: a value that the specification refuses; the text names the field.
+        ValueError: a value that the specification refuses; the text names the option.
         OSError: a file of angles or geometry cannot be read.
     """
     measured = args.measured

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from ..jobs.tasks import TASKS
 from ..methods.registry import SUPERRESOLUTION
-from .options import add_method, add_task, specification
+from .options import add_method, add_output, add_task, specification
 
 _TASK = TASKS[SUPERRESOLUTION]
 
@@ -16,6 +15,7 @@ _TASK = TASKS[SUPERRESOLUTION]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command, those of the methods excepted."""
     parser.add_argument("input", metavar="INPUT", help="volume of thick slices (NIfTI, NRRD, MetaImage, DICOM)")
+    add_output(parser)
     add_task(parser, _TASK)
 
 
@@ -30,9 +30,6 @@ def add_method_arguments(parser: argparse.ArgumentParser, argv: Sequence[str]) -
 
 def main(args: argparse.Namespace) -> int:
     """Run one z super-resolution."""
-    from .delivery import deliver
+    from .dispatch import run_to
 
-    spec = specification(args)
-    if not Path(spec.input).exists():
-        raise FileNotFoundError(f"{args.input}: no such file or folder")
-    return deliver(spec, args.output, args.json)
+    return run_to(specification(args), args)

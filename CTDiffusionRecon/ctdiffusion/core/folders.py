@@ -24,6 +24,6 @@ def package_folder() -> Path:
 
 
 def resource_folders(name: str) -> list[Path]:
-    """Where `Resources/<name>` may lie: at the top of the source tree, or beside the installed package."""
+    """Where `Resources/<name>` may lie: in the source tree, beside the package (Slicer), inside it (wheel)."""
     package = package_folder()
-    return [package.parents[1] / "Resources" / name, package.parent / "Resources" / name]
+    return [root / "Resources" / name for root in (package.parents[1], package.parent, package)]

@@ -9,11 +9,15 @@ from typing import Any
 import torch
 
 from .. import pipeline
+from ..acquisition.measured.consistency import check_consistency
+from ..acquisition.measured.read import MeasuredProjections, read_projections
 from ..core.monitor import Monitor
 from ..images.volume import Volume, read_volume
 from ..pipeline import Measurement
 from ..priors.anatomy import body_part_warnings
-from ..priors.kinds import load_prior
+from ..priors.kinds import find_prior, load_prior
+from ..priors.prior import PriorInfo
+from ..priors.scan import check_scan
 from ..scan.machines import default_geometry
 from ..scan.viewsets import spread
 from . import provenance
@@ -33,12 +37,18 @@ class Given:
 
 def read(spec: JobSpec, folder: Path, monitor: JobMonitor) -> Given:
     """The measurement that a specification asks for; see `tasks.Worker.read`."""
-    path = spec.input_path(folder)
+    path, method = spec.input_path(folder), spec.chosen_method()
+    # A prior that cannot serve is refused before anything is read or simulated.
+    info = None
+    if method.needs_prior:
+        _, info = find_prior(spec.prior, method.prior_kind, method.default_prior, method.name)
     monitor.step("read", 0, 1)
     with monitor.timed("io"):
         files = provenance.file_hashes(path) if path.exists() else {}
         if spec.input_kind == "projections":
-            measurement, content = _read_projections(spec, path)
+            found = read_projections(path)
+            content = provenance.sha256_array(found.projections.data.numpy())
+            measurement = measured_measurement(spec, found, path.name)
             if (geometry_file := path.with_suffix(".json")).is_file():
                 files |= provenance.file_hashes(geometry_file)
         else:
@@ -51,7 +61,7 @@ def read(spec: JobSpec, folder: Path, monitor: JobMonitor) -> Given:
         monitor.sources["input"] = content + "".join(files.values())
     monitor.step("read", 1, 1)
     if spec.input_kind == "volume":
-        measurement = simulated_measurement(spec, volume, monitor)
+        measurement = simulated_measurement(spec, volume, monitor, info)
     for text in measurement.warnings:
         monitor.warn(text)
     monitor.scale = measurement.projections.scale
@@ -89,11 +99,13 @@ def run(spec: JobSpec, given: Given, device: torch.device, monitor: JobMonitor) 
     return Outcome(result, volumes, prior, facts)
 
 
-def simulated_measurement(spec: JobSpec, volume: Volume, monitor: Monitor) -> Measurement:
+def simulated_measurement(
+    spec: JobSpec, volume: Volume, monitor: Monitor, prior: PriorInfo | None = None
+) -> Measurement:
     """The measurement of a volume, or of some of its slices, that a specification asks for.
 
     Raises:
-        ValueError: slices that the volume does not have, or a scan that does not fit it.
+        ValueError: slices that the volume does not have, or a scan that does not fit it or the prior.
     """
     first = 0
     if spec.slices is not None:
@@ -106,6 +118,8 @@ def simulated_measurement(spec: JobSpec, volume: Volume, monitor: Monitor) -> Me
     if geometry is None:
         assert isinstance(spec.geometry, str)
         geometry = default_geometry(spec.geometry, spec.angles(), volume.grid)
+    if prior is not None and prior.scan:
+        check_scan(prior, geometry, volume.grid)
     monitor.step("simulate", 0, 1)
     with monitor.timed("projector"):
         measurement = pipeline.simulated(volume, geometry, spec.simulation, spec.seed, first)
@@ -113,19 +127,22 @@ def simulated_measurement(spec: JobSpec, volume: Volume, monitor: Monitor) -> Me
     return measurement
 
 
-def _read_projections(spec: JobSpec, path: Path) -> tuple[Measurement, str]:
-    from ..acquisition.measured import read_projections
-    from ..acquisition.measured.consistency import check_consistency
+def measured_measurement(spec: JobSpec, found: MeasuredProjections, name: str) -> Measurement:
+    """The measurement of projections from a file, or of as many of their views as a specification asks for.
 
-    found = read_projections(path)
-    projections, grid = found.projections, found.grid
-    content = provenance.sha256_array(projections.data.numpy())
+    Args:
+        name: of the file, for messages.
+
+    Raises:
+        ValueError: more views than there are, or slices of them.
+    """
+    projections = found.projections
     if spec.slices is not None:
         raise ValueError("spec.slices: measured projections are reconstructed whole")
     if spec.views is not None:
         there = projections.geometry.views
         if spec.views > there:
-            raise ValueError(f"spec.views: {spec.views} views were asked for, {path.name} has {there}")
+            raise ValueError(f"spec.views: {spec.views} views were asked for, {name} has {there}")
         projections = projections.views(spread(projections.geometry.angles, spec.views))
     warnings = (*found.warnings, *check_consistency(found.projections).warnings)
-    return pipeline.measured(projections, grid, warnings), content
+    return pipeline.measured(projections, found.grid, warnings)

@@ -80,12 +80,21 @@ class JobSpec(Specification):
             known = ", ".join(KINDS)
             require(self.geometry is not None, "geometry", f"missing; one of {known}, or a full geometry", None)
             self._check_view_set()
+        method, beam = self.chosen_method(), self.beam
+        taken = " and ".join(method.beams)
+        require(beam is None or beam in method.beams, "geometry", f"method {method.name} takes {taken} beams", beam)
+
+    @property
+    def beam(self) -> str | None:
+        """Kind of the beam, where the specification says it."""
+        if isinstance(self.geometry, dict):
+            return str(self.geometry.get("kind"))
+        return None if self.geometry is None else self.geometry.partition("-")[0]
 
     @property
     def label(self) -> str:
         """What a result is called after its input: `DDS 30 views`."""
-        cone = self.geometry == "cone" or (isinstance(self.geometry, dict) and self.geometry.get("kind") == "cone")
-        name = "FDK" if self.method == "fbp" and cone else self.method.upper()
+        name = "FDK" if self.method == "fbp" and self.beam == "cone" else self.method.upper()
         count = self.view_count
         return name if count is None else f"{name} {count} view{'' if count == 1 else 's'}"
 

@@ -8,7 +8,10 @@ from typing import Any, cast
 
 import torch
 
-from ..images.volume import read_intensities
+from ..core import devices
+from ..core.monitor import Monitor
+from ..images.volume import Volume, read_intensities
+from ..pipeline import Result
 from ..priors.anatomy import body_part_warnings
 from ..priors.kind_names import IMAGE
 from ..priors.kinds import load_prior
@@ -42,19 +45,17 @@ def read(spec: SuperResolutionSpec, folder: Path, monitor: JobMonitor) -> Given:
         content = provenance.sha256_array(volume.array)
     monitor.sources["input"] = content + "".join(files.values())
     monitor.step("read", 1, 1)
-    thick = thick_input(
-        volume, path.name, spec.factor, spec.profile, spec.profile_mm, spec.simulate_from_thin, spec.assume_hu
-    )
-    for text in thick.warnings:
-        monitor.warn(text)
+    thick = _thick(spec, volume, path.name, monitor)
     return Given(thick, path.name, {"path": spec.input, "files_sha256": files, "values_sha256": content})
 
 
 def run(spec: SuperResolutionSpec, given: Given, device: torch.device, monitor: JobMonitor) -> Outcome:
     """Thin slices on a device; see `tasks.Worker.run`."""
-    thick, method = given.thick, spec.chosen_method()
-    prior = _prior(spec, given, device, monitor) if method.needs_prior else None
-    result = superresolve(thick, method, spec.method_parameters(), prior, spec.seed, monitor, device)
+    thick = given.thick
+    prior = _prior(spec, given.thick, given.name, device, monitor)
+    if prior is not None:
+        monitor.sources["prior"] = prior.info.weights_sha256
+    result = superresolve(thick, spec.chosen_method(), spec.method_parameters(), prior, spec.seed, monitor, device)
     facts = {
         "operator": f"slice average, factor {thick.operator.factor}, {spec.profile}",
         "modality": thick.modality,
@@ -64,14 +65,33 @@ def run(spec: SuperResolutionSpec, given: Given, device: torch.device, monitor: 
     return Outcome(result, volumes, prior, facts)
 
 
-def _prior(spec: SuperResolutionSpec, given: Given, device: torch.device, monitor: JobMonitor) -> Prior:
+def superresolved(spec: SuperResolutionSpec, volume: Volume, name: str, monitor: Monitor) -> Result:
+    """Thin slices of a volume in memory; `name` is for messages. See `tasks.Worker` for what is raised."""
+    device = devices.resolve(spec.device).device
+    thick = _thick(spec, volume, name, monitor)
+    prior = _prior(spec, thick, name, device, monitor)
+    return superresolve(thick, spec.chosen_method(), spec.method_parameters(), prior, spec.seed, monitor, device)
+
+
+def _thick(spec: SuperResolutionSpec, volume: Volume, name: str, monitor: Monitor) -> ThickInput:
+    thick = thick_input(
+        volume, name, spec.factor, spec.profile, spec.profile_mm, spec.simulate_from_thin, spec.assume_hu
+    )
+    for text in thick.warnings:
+        monitor.warn(text)
+    return thick
+
+
+def _prior(
+    spec: SuperResolutionSpec, thick: ThickInput, name: str, device: torch.device, monitor: Monitor
+) -> Prior | None:
+    if not spec.chosen_method().needs_prior:
+        return None
     monitor.step("prior", 0, 1)
-    thick = given.thick
     with monitor.timed("io"):
         named = spec.prior or DEFAULT_PRIORS[thick.modality]
         prior = cast(Prior, load_prior(named, IMAGE, named, spec.method, device))
-    monitor.sources["prior"] = prior.info.weights_sha256
-    check_prior(prior.info, thick.thick, given.name, thick.modality, thick.why)
+    check_prior(prior.info, thick.thick, name, thick.modality, thick.why)
     for text in body_part_warnings(prior.info, thick.thick.body_part):
         monitor.warn(text)
     monitor.step("prior", 1, 1)

@@ -121,6 +121,7 @@ CVG = register(
         parameters=CvGParameters,
         run=run,
         work=work,
+        beams=("parallel", "fan"),
         needs_prior=True,
         prior_kind="restoration",
         default_prior="cvg-256",

@@ -43,6 +43,7 @@ FBPCONVNET = register(
         parameters=AgreementParameters,
         run=run,
         work=lambda parameters: Work(parameters.final_cg + 1.5, 1.0),
+        beams=("parallel", "fan"),
         needs_prior=True,
         prior_kind="restoration",
         default_prior="fbpconvnet-256",

@@ -45,6 +45,7 @@ class Method:
             in 1/mm; for a z super-resolution (`superresolution.stack.ThickStack`, parameters) -> thin slices
             `[slice, row, column]` in the working range.
         task: what it is a method of.
+        beams: kinds of beams that it takes (`scan.beams`).
         needs_prior: whether it must be given a prior.
         prior_kind: of which kind that must be (see `priors.kinds`).
         default_prior: name of the pack that is taken unless another is named.
@@ -59,6 +60,7 @@ class Method:
     parameters: type
     run: Callable[[Any, Any], Tensor]
     task: str = RECONSTRUCTION
+    beams: tuple[str, ...] = ("parallel", "fan", "cone")
     needs_prior: bool = False
     prior_kind: str = "image"
     default_prior: str = DEFAULT_PRIOR

@@ -139,6 +139,7 @@ for name, system in SYSTEMS.items():
             source=system.source,
             parameters=SinogramParameters,
             run=_run(system),
+            beams=("parallel", "fan"),
             needs_prior=True,
             prior_kind="sinogram",
             default_prior="sinogram-360",

@@ -38,9 +38,19 @@ def load_prior(name: str | None, kind: str, default: str, method: str, device: t
     Raises:
         ValueError: there is none, it is damaged or of another kind.
     """
+    return load_any(find_prior(name, kind, default, method)[0], device)
+
+
+def find_prior(name: str | None, kind: str, default: str, method: str) -> tuple[Path, PriorInfo]:
+    """The folder and the metadata of the pack that `load_prior` would load; its weights are not read.
+
+    Raises:
+        ValueError: there is none, it is damaged or of another kind.
+    """
     folder = locate_pack(name) if name is not None else _installed(kind, default, method)
-    check_kind(read_info(folder), kind, method)
-    return load_any(folder, device)
+    info = read_info(folder)
+    check_kind(info, kind, method)
+    return folder, info
 
 
 def load_any(folder: Path, device: torch.device | str) -> AnyPrior:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import SimpleITK
 import torch
-from ctdiffusion.acquisition.measured import read_projections
+from ctdiffusion.acquisition.measured.read import read_projections
 from ctdiffusion.scan.beams import ConeBeam, FanBeam, ParallelBeam
 from dicom_files import write_slice
 from hypothesis import HealthCheck, given, settings

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from ctdiffusion.acquisition.measured import MeasuredProjections, read_projections
+from ctdiffusion.acquisition.measured.read import MeasuredProjections, read_projections
 from ctdiffusion.acquisition.measured.consistency import check_consistency
 from ctdiffusion.operators.factory import make_operator
 from ctdiffusion.quality.misfit import misfit
