@@ -1,17 +1,17 @@
-"""What a script or the panel asks for: the engine's own specification of a job, with this module's defaults.
+"""What a script or the panel asks for: the engine's own specification of a job, with its default scan.
 
 There is no second list of fields, ranges or defaults here: what a specification declares can be asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ctdiffusion.acquisition.measured.suffixes import MEASURED_SUFFIXES
-from ctdiffusion.jobs.reconstruction_spec import DEFAULT_GEOMETRY, INPUT_KINDS
+from ctdiffusion.jobs.reconstruction_spec import INPUT_KINDS, default_scan
 from ctdiffusion.jobs.spec import SCHEMA, Specification
 from ctdiffusion.jobs.tasks import TASKS
 from ctdiffusion.methods.registry import RECONSTRUCTION
@@ -21,8 +21,6 @@ R = TypeVar("R", bound=Specification)
 # The input of a job in its folder, where a volume node is written when the job starts.
 INPUT_FILE = "input.nrrd"
 VOLUME, PROJECTIONS = INPUT_KINDS
-# Views of a simulated scan where nothing is said of them.
-VIEWS = 30
 
 
 def request_for(task: str = RECONSTRUCTION, **fields: Any) -> Specification:
@@ -33,7 +31,7 @@ def request_for(task: str = RECONSTRUCTION, **fields: Any) -> Specification:
         ValueError: one line that begins with the field.
     """
     chosen = TASKS[task]
-    scan = _scan(fields) if task == RECONSTRUCTION else {}
+    scan = default_scan(fields) if task == RECONSTRUCTION else {}
     values = {"input": INPUT_FILE, "method": chosen.default_method, **scan, **fields}
     with in_users_words():
         return chosen.specification.from_dict({"schema": SCHEMA, "task": task, **values})
@@ -66,10 +64,3 @@ def in_users_words() -> Iterator[None]:
         yield
     except ValueError as error:
         raise ValueError(str(error).removeprefix("spec.")) from None
-
-
-def _scan(fields: Mapping[str, Any]) -> dict[str, Any]:
-    if fields.get("input_kind") == PROJECTIONS:
-        return {}
-    whole = isinstance(fields.get("geometry"), Mapping) or fields.get("angles_deg") is not None
-    return {"geometry": DEFAULT_GEOMETRY} if whole else {"geometry": DEFAULT_GEOMETRY, "views": VIEWS}

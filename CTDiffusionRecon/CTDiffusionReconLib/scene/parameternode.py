@@ -4,7 +4,7 @@ import enum
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from ctdiffusion.jobs.reconstruction_spec import MAX_VIEWS
+from ctdiffusion.jobs.reconstruction_spec import DEFAULT_VIEWS, MAX_VIEWS
 from ctdiffusion.jobs.tasks import TASKS
 from ctdiffusion.methods.registry import RECONSTRUCTION, SUPERRESOLUTION
 from ctdiffusion.operators.slice_profiles import FACTORS
@@ -12,7 +12,6 @@ from slicer import vtkMRMLMarkupsLineNode, vtkMRMLMarkupsROINode, vtkMRMLScalarV
 from slicer.i18n import tr as _
 from slicer.parameterNodeWrapper import Choice, Default, Maximum, Minimum, WithinRange, parameterNodeWrapper
 
-from ..queue.request import VIEWS
 from .fields import NodeField, node_fields
 from .noderequest import CUSTOM, FITTED
 
@@ -151,7 +150,7 @@ class CTDiffusionReconParameterNode:
     rowOffset: Offset = 0.0
 
     viewSet: ViewSet = ViewSet.ARC
-    views: Annotated[int, WithinRange(1, MAX_VIEWS)] = VIEWS
+    views: Annotated[int, WithinRange(1, MAX_VIEWS)] = DEFAULT_VIEWS
     arc: Annotated[float, WithinRange(0.0, 360.0)] = 0.0
     startAngle: Angle = 0.0
     limitedSpan: Annotated[float, WithinRange(0.001, 359.999)] = 120.0

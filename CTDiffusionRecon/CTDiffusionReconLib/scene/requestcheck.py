@@ -23,8 +23,7 @@ def checked(source: Any, output: Any, request: Specification) -> Specification:
         if not Path(source).exists():
             raise ValueError(f"{source}: no such file or folder")
         return changed(request, input=str(Path(source).resolve()))
-    if kind_of(request) == PROJECTIONS:
-        raise ValueError("input: measured projections are read from a file, not from a volume node")
+    kindOfSource(source, kind_of(request))
     checkVolume(source)
     if output is not None and output is source:
         raise ValueError("output: choose another volume than the input")
@@ -34,8 +33,16 @@ def checked(source: Any, output: Any, request: Specification) -> Specification:
 
 
 def kindOfSource(source: Any, kind: str | None = None) -> str:
-    """volume or projections, from a file's suffix where nothing else is said; a node is a volume."""
-    return kind or (input_kind_of(source) if isinstance(source, (str, Path)) else VOLUME)
+    """volume or projections, from a file's suffix where nothing else is said; a node is a volume.
+
+    Raises:
+        ValueError: a node is to be projections.
+    """
+    if isinstance(source, (str, Path)):
+        return kind or input_kind_of(source)
+    if kind == PROJECTIONS:
+        raise ValueError("input: measured projections are read from a file, not from a volume node")
+    return VOLUME
 
 
 def _checkScan(volume: Any, request: JobSpec) -> None:
