@@ -2,15 +2,13 @@
 
 import logging
 import shutil
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import slicer
-from ctdiffusion.core import atomic
 from ctdiffusion.jobs.estimate import Estimate
-from ctdiffusion.jobs.folder import JobFolder, to_json
+from ctdiffusion.jobs.folder import JobFolder
 from ctdiffusion.jobs.reconstruction_spec import JobSpec
 from ctdiffusion.jobs.spec import Specification
 from ctdiffusion.jobs.tasks import TASKS
@@ -22,12 +20,13 @@ from .engine.engine import Engine
 from .engine.estimate import calibration_query, estimate_request
 from .engine.priors import find_priors
 from .engine.query import EngineQuery
-from .engine.runner import Runner, SubprocessRunner
-from .engine.slicerengine import engineOfSettings, jobsFolder
+from .engine.runner import Runner
+from .engine.slicerengine import engineOfSettings, idleOfApplication, runnerOfApplication
 from .queue.job import CANCELLED, DONE, FAILED, ReconstructionJob
 from .queue.jobs import JobQueue
-from .queue.request import INPUT_FILE, changed, request_for
-from .scene.inputs import InputRecord, checkVolume, exportVolume, recordOf, weakly
+from .queue.request import INPUT_FILE, changed, reconstruction, request_for
+from .scene.inputs import InputRecord, checkVolume, weakly
+from .scene.preparation import preparedJob
 from .scene.requestcheck import checked, kindOfSource
 from .scene.results import loadResult
 from .scene.resultstable import ResultsTable
@@ -35,11 +34,6 @@ from .scene.sinograms import loadSinograms
 
 POLL_MS = 100
 DEFAULT_METHOD, DEFAULT_THIN_METHOD = TASKS[RECONSTRUCTION].default_method, TASKS[SUPERRESOLUTION].default_method
-# What the engine tells its own users to do, and what ours can do, in the panel and in Python.
-ASSUME_HU = (
-    "pass assume_hu=True (--assume-hu)",
-    "check 'Values are HU even where they do not look like it' (in Python: assume_hu=True)",
-)
 
 
 class ReconstructionLogic:
@@ -63,8 +57,8 @@ class ReconstructionLogic:
         self.table = ResultsTable()
         # What "auto" means, as the engine's answer to `askForDevices` says; its owner puts it here.
         self.autoDevice = "cpu"
-        self._runner = runner or _defaultRunner()
-        self.queue = JobQueue(engine, self._runner, deliver=self._deliver, idle=_idle())
+        self._runner = runner or runnerOfApplication()
+        self.queue = JobQueue(engine, self._runner, deliver=self._deliver, idle=idleOfApplication())
         self._records: dict[ReconstructionJob, tuple[InputRecord, Any]] = {}
         self._timer: Any = None
         self._generation = 0
@@ -100,12 +94,7 @@ class ReconstructionLogic:
             OSError: the job folder cannot be written.
         """
         request = self.check(source, method, output=output, inputKind=inputKind, request=request, **options)
-        folder = _newFolder(request.method)
-        try:
-            job, record = self._prepare(source, request, folder)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+        job, record = preparedJob(source, request, self._generation)
         self._records[job] = (record, None if output is None else weakly(output))
         job.addObserver(self._onJobChanged)
         if onFinished is not None:
@@ -129,8 +118,9 @@ class ReconstructionLogic:
             ValueError: see `start`.
         """
         if request is None:
-            # A field given as an option wins over what the suffix says.
-            request = request_for(**{"input_kind": kindOfSource(source, inputKind), **_free(options), "method": method})
+            request = reconstruction(
+                **{"input_kind": kindOfSource(source, inputKind), **_free(options), "method": method}
+            )
         elif options:
             raise ValueError(f"{next(iter(options))}: not together with a request")
         return checked(source, output, request)
@@ -228,10 +218,7 @@ class ReconstructionLogic:
             ValueError: a volume or an option that is refused.
         """
         checkVolume(volume)
-        if request is None:
-            asked = request_for(**{**_free(options), "method": method})
-            assert isinstance(asked, JobSpec)
-            request = asked
+        request = request or reconstruction(**{**_free(options), "method": method})
         device = self.autoDevice if request.device == "auto" else request.device
         size, spacing = volume.GetImageData().GetDimensions(), volume.GetSpacing()
         return estimate_request(request, tuple(size), tuple(spacing), device)
@@ -266,22 +253,6 @@ class ReconstructionLogic:
         return loadSinograms(jobOrNode)
 
     # inside -----------------------------------------------------------------------------------------------------------
-    def _prepare(self, source: Any, request: Specification, folder: Path) -> tuple[ReconstructionJob, InputRecord]:
-        if isinstance(source, (str, Path)):
-            path = Path(request.input)
-            record = InputRecord(path.name.split(".")[0] or path.name, scene_generation=self._generation)
-        else:
-            path = exportVolume(source, folder)
-            record = recordOf(source, self._generation)
-        atomic.write_bytes(folder / "spec.json", to_json(request.to_dict()))
-        job = ReconstructionJob(folder, request, f"{record.name} {request.label}")
-        job.source = source if isinstance(source, (str, Path)) else None
-        job.secrets = ((str(path), "<input>"), (str(Path.home()), "~"))
-        named = ((INPUT_FILE, record.name),) if request.input == INPUT_FILE else ()
-        # Thin slices have no such check box.
-        job.words = (ASSUME_HU, *named) if isinstance(request, JobSpec) else named
-        return job, record
-
     def _deliver(self, job: ReconstructionJob) -> None:
         record, reference = self._records[job]
         output = None if reference is None else reference.Get()
@@ -326,34 +297,3 @@ def _free(options: dict[str, Any]) -> dict[str, Any]:
     if "input" in options:
         raise ValueError("input: give it as the first argument, not by name")
     return options
-
-
-def _defaultRunner() -> Callable[..., Runner]:
-    if not hasattr(slicer, "app"):
-        return SubprocessRunner
-    from .engine.qprocessrunner import QProcessRunner
-
-    return QProcessRunner
-
-
-def _idle() -> Callable[[], None] | None:
-    return slicer.app.processEvents if hasattr(slicer, "app") else None
-
-
-def _newFolder(method: str) -> Path:
-    """A new, empty job folder. Its name is short, because paths are on some systems.
-
-    Raises:
-        OSError: it cannot be made.
-    """
-    root = jobsFolder()
-    root.mkdir(parents=True, exist_ok=True)
-    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{method}"
-    for number in range(1000):
-        folder = root / (stem if number == 0 else f"{stem}-{number}")
-        try:
-            folder.mkdir()
-        except FileExistsError:
-            continue
-        return folder
-    raise OSError(f"{root}: no folder for the job can be made")

@@ -95,7 +95,9 @@ def test_the_engines_refusal_names_the_volume_and_the_check_box(fresh: Any, pane
     assert job.warnings == ["Head 1: 3 % of the voxels"]
     thin = panel.logic.superResolve(slicer.util.getNode("Head 1"), "linear", wait=False)
     driving.finish(fresh, thin, 60)
-    assert thin.error.startswith("Head 1: ") and "check '" not in thin.error, "there is no such box"
+    assert thin.error.startswith("Head 1: ") and "check 'Assume HU' under Advanced" in thin.error
+    assert panel.thinAdvancedPanel.controls["thinAssumeHU"].label.text == "Assume HU:"
+    assert panel.ui.thinAdvancedCollapsibleButton.text == "Advanced" and "--assume-hu" not in thin.error
 
 
 def far_volume(name: str = "far") -> Any:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ctdiffusion.acquisition.measured.suffixes import MEASURED_SUFFIXES
-from ctdiffusion.jobs.reconstruction_spec import INPUT_KINDS, default_scan
+from ctdiffusion.jobs.reconstruction_spec import INPUT_KINDS, JobSpec, default_scan
 from ctdiffusion.jobs.spec import SCHEMA, Specification
 from ctdiffusion.jobs.tasks import TASKS
 from ctdiffusion.methods.registry import RECONSTRUCTION
@@ -35,6 +35,13 @@ def request_for(task: str = RECONSTRUCTION, **fields: Any) -> Specification:
     values = {"input": INPUT_FILE, "method": chosen.default_method, **scan, **fields}
     with in_users_words():
         return chosen.specification.from_dict({"schema": SCHEMA, "task": task, **values})
+
+
+def reconstruction(**fields: Any) -> JobSpec:
+    """A request for a reconstruction; see `request_for`."""
+    request = request_for(RECONSTRUCTION, **fields)
+    assert isinstance(request, JobSpec)
+    return request
 
 
 def changed(request: R, **fields: Any) -> R:

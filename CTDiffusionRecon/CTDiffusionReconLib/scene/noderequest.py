@@ -7,7 +7,7 @@ from ctdiffusion.jobs.reconstruction_spec import JobSpec
 from ctdiffusion.jobs.spec import Specification
 from ctdiffusion.methods.registry import RECONSTRUCTION, SUPERRESOLUTION
 
-from ..queue.request import PROJECTIONS, request_for
+from ..queue.request import PROJECTIONS, reconstruction, request_for
 from .fields import field_values, node_fields
 
 # The values of `machine` that are no machine of the engine's: its own fit to the volume, and the user's own numbers.
@@ -37,8 +37,8 @@ def request_of(parameters: Any, device: str, slices: tuple[int, int] | None = No
     if parameters.inputKind.value == PROJECTIONS:
         # Nothing is simulated.
         del values["simulation"]
-        return _reconstruction(**values, input_kind=PROJECTIONS, views=parameters.measuredViews or None)
-    return _reconstruction(**values, **scan_of(parameters), slices=chosen_slices(parameters, slices))
+        return reconstruction(**values, input_kind=PROJECTIONS, views=parameters.measuredViews or None)
+    return reconstruction(**values, **scan_of(parameters), slices=chosen_slices(parameters, slices))
 
 
 def thin_request_of(parameters: Any, device: str) -> Specification:
@@ -63,7 +63,7 @@ def scan_request_of(parameters: Any) -> JobSpec:
     Raises:
         ValueError: one line that says what is wrong with the scan.
     """
-    return _reconstruction(**scan_of(parameters))
+    return reconstruction(**scan_of(parameters))
 
 
 def chosen_slices(parameters: Any, roi: tuple[int, int] | None = None) -> tuple[int, int] | None:
@@ -111,13 +111,7 @@ def scan_of(parameters: Any) -> dict[str, Any]:
         scan = {"geometry": beam, "views": parameters.views, "arc_deg": arc, "start_deg": parameters.startAngle}
     if parameters.machine == FITTED:
         return scan
-    return {"geometry": explicit_geometry(parameters, _reconstruction(**scan).angles())}
-
-
-def _reconstruction(**fields: Any) -> JobSpec:
-    request = request_for(RECONSTRUCTION, **fields)
-    assert isinstance(request, JobSpec)
-    return request
+    return {"geometry": explicit_geometry(parameters, reconstruction(**scan).angles())}
 
 
 def explicit_geometry(parameters: Any, angles: tuple[float, ...]) -> dict[str, Any]:
