@@ -22,12 +22,17 @@ from ctdiffusion.jobs import tasks
 
 ours = tasks.TASKS["reconstruction"]
 
+@dataclass(frozen=True)
+class Trust:
+    machine: bool = parameter(False, "A nested field with the name of a parameter of the panel's own.")
+
 @dataclass(frozen=True, kw_only=True)
 class Sampled(ours.specification):
     samples: int = parameter(1, "How many samples are drawn.", low=1, high=64, group="running")
     tilt: float = parameter(0.5, "Tilt of the gantry.", unit="degrees", low=-30.0, high=30.0)
     order: str = parameter("slow", "Which come first.", choices=("slow", "fast"))
     thrift: bool = parameter(False, "Spare memory.")
+    trust: Trust = parameter(Trust, "What can be trusted.", group="running")
     limit_mm: float | None = parameter(None, "No farther than this.", unit="mm", low=0.0, high=9.0)
 
 tasks.TASKS["reconstruction"] = replace(ours, specification=Sampled)
@@ -66,12 +71,14 @@ controls["samples"].editor.value = 4
 controls["tilt"].editor.value = -2.5
 controls["order"].editor.currentIndex = 1
 controls["thrift"].editor.checked = True
+controls["trustMachine"].editor.checked = True
 controls["limitMm"].automatic.checked = False
 controls["limitMm"].editor.value = 3.0
 found["node"] = [node.samples, node.tilt, node.order, node.thrift, node.limitMm]
 volume = driving.slab(step=8)
 driving.choose(panel, volume)
 request = panel.applyPanel.request()
+found["nested"] = [request.trust.machine, node.machine]
 found["panel"] = {name: getattr(request, name) for name in NEW}
 node.samples = 7
 found["follows"] = controls["samples"].value()
@@ -104,7 +111,9 @@ def test_one_declaration_reaches_every_front_end(tmp_path: Path) -> None:
     found = json.loads(done.stdout.splitlines()[-1])
     for place in ("line", "panel", "file", "logic"):
         assert found[place] == NEW, place
-    assert found["controls"] == ["sameGrid", "keepProjections", "samples", "tilt", "order", "thrift", "limitMm"]
+    news = ["samples", "tilt", "order", "thrift", "trustMachine", "limitMm"]
+    assert found["controls"] == ["sameGrid", "keepProjections", *news]
+    assert found["nested"] == [True, "fitted"]
     assert found["defaults"] == {"samples": 1, "tilt": 0.5, "order": "slow", "thrift": False, "limit_mm": None}
     assert found["range"] == [1, 64] and "How many samples are drawn." in found["tip"] and found["shown"]
     assert found["refused"] == ["samples", "tilt", "order"]

@@ -28,6 +28,7 @@ _DEFAULTS = {"keep_projections": True}
 # The seed is one for the whole panel.
 _SHARED = ("seed",)
 _SHORTS = {"hu": "HU"}
+_SIMULATION = "simulation."
 
 
 @dataclass(frozen=True)
@@ -71,14 +72,11 @@ class NodeField:
 
 def node_fields(task: str) -> tuple[NodeField, ...]:
     """The plain fields of a task's specification that have a parameter, in order of declaration."""
-    prefix = "" if task == RECONSTRUCTION else "thin"
-    found = []
-    for path, info in walk(TASKS[task].specification):
-        if path in _BY_SECTIONS[task] or not is_plain(info):
-            continue
-        name = _camel(info.name) if not prefix or path in _SHARED else prefix + _camel(f"_{info.name}")
-        found.append(NodeField(path, name, info, _DEFAULTS.get(path, info.default)))
-    return tuple(found)
+    return tuple(
+        NodeField(path, _parameter_name(task, path), info, _DEFAULTS.get(path, info.default))
+        for path, info in walk(TASKS[task].specification)
+        if path not in _BY_SECTIONS[task] and is_plain(info)
+    )
 
 
 def is_plain(info: ParameterInfo) -> bool:
@@ -96,7 +94,10 @@ def field_values(parameters: Any, fields: Iterable[NodeField]) -> dict[str, Any]
     return values
 
 
-def _camel(name: str) -> str:
-    """`same_grid` as `sameGrid`, `_same_grid` as `SameGrid`."""
-    first, *rest = name.split("_")
-    return first + "".join(_SHORTS.get(word, word[:1].upper() + word[1:]) for word in rest)
+def _parameter_name(task: str, path: str) -> str:
+    """`keep_projections` as `keepProjections`, `simulation.same_grid` as `sameGrid`, the thin slices' `factor` as
+    `thinFactor`; other nested ones with what they are nested in."""
+    words = path.removeprefix(_SIMULATION).replace(".", "_").split("_")
+    if task == SUPERRESOLUTION and path not in _SHARED:
+        words = ["thin", *words]
+    return words[0] + "".join(_SHORTS.get(word, word[:1].upper() + word[1:]) for word in words[1:])

@@ -107,12 +107,18 @@ def annotation(field: NodeField) -> Any:
 
 
 def declaring(*tasks: str) -> Callable[[type], type]:
-    """Give a class a member for every plain field of the tasks' specifications (`fields.node_fields`)."""
+    """Give a class a member for every plain field of the tasks' specifications (`fields.node_fields`).
+
+    Raises:
+        TypeError: the class has such a member already, for something else.
+    """
 
     def declare(owner: type) -> type:
-        for task in tasks:
-            for field in node_fields(task):
-                owner.__annotations__.setdefault(field.name, annotation(field))
+        written = set(owner.__annotations__)
+        for field in (field for task in tasks for field in node_fields(task)):
+            if field.name in written:
+                raise TypeError(f"the field {field.path} would be the parameter {field.name}, which is another one")
+            owner.__annotations__[field.name] = annotation(field)
         return owner
 
     return declare
