@@ -163,7 +163,7 @@ def test_advanced_shows_what_no_other_section_has(panel: Any) -> None:
     assert list(thin) == ["thinAssumeHU", "thinProfile", "thinProfileMm", "thinSimulateFromThin"]
     thin["thinProfile"].editor.currentIndex = 1
     assert parameters.thinProfile == "gaussian"
-    with pytest.raises(ValueError, match="^profile_mm: expected"):
+    with pytest.raises(ValueError, match=r"^profile_mm: expected"):
         panel.thinSlicesPanel.request()
     thin["thinProfileMm"].automatic.checked = False
     thin["thinProfileMm"].editor.value = 2.5

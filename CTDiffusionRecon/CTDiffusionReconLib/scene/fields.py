@@ -88,8 +88,10 @@ def field_values(parameters: Any, fields: Iterable[NodeField]) -> dict[str, Any]
     """The fields' values in a parameter node, as arguments of a specification; nested ones as dictionaries."""
     values: dict[str, Any] = {}
     for field in fields:
-        owner, _, name = field.path.rpartition(".")
-        place = values.setdefault(owner, {}) if owner else values
+        *owners, name = field.path.split(".")
+        place = values
+        for owner in owners:
+            place = place.setdefault(owner, {})
         place[name] = field.to_field(getattr(parameters, field.name))
     return values
 

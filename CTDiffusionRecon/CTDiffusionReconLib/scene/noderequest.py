@@ -36,7 +36,7 @@ def request_of(parameters: Any, device: str, slices: tuple[int, int] | None = No
     }
     if parameters.inputKind.value == PROJECTIONS:
         # Nothing is simulated.
-        del values["simulation"]
+        values.pop("simulation", None)
         return reconstruction(**values, input_kind=PROJECTIONS, views=parameters.measuredViews or None)
     return reconstruction(**values, **scan_of(parameters), slices=chosen_slices(parameters, slices))
 
