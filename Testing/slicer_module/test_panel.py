@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -319,7 +320,7 @@ def test_nothing_is_cut_off_at_450_pixels(panel: Any) -> None:
 def test_only_priors_of_the_methods_kind_are_offered(panel: Any) -> None:
     section, parameters, box = panel.methodSection, panel._parameterNode, panel.ui.priorComboBox
     parameters.inputVolume = add_volume()
-    section.methods["dds"] = {**section.methods["dds"], "prior_kind": "sinogram"}
+    section.methods["dds"] = replace(section.methods["dds"], prior_kind="sinogram")
     # Those of that kind which ship are put aside.
     section._packs = [pack for pack in section._packs if "sinogram" not in pack["name"]]
     section.update()
@@ -344,7 +345,7 @@ def test_only_priors_of_the_methods_kind_are_offered(panel: Any) -> None:
 def test_another_method_lets_go_of_a_prior_that_it_cannot_use(panel: Any) -> None:
     section, parameters = panel.methodSection, panel._parameterNode
     parameters.prior = "ct-triplet-256"
-    section.methods["ddnm"] = {**section.methods["ddnm"], "prior_kind": "restoration"}
+    section.methods["ddnm"] = replace(section.methods["ddnm"], prior_kind="restoration")
     panel.ui.methodComboBox.currentIndex = list(section.methods).index("iscs")
     assert (parameters.method, parameters.prior) == ("iscs", "ct-triplet-256")
     panel.ui.methodComboBox.currentIndex = list(section.methods).index("ddnm")
