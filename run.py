@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -22,6 +23,16 @@ ROOT = Path(__file__).resolve().parent
 PYTHONS = ((3, 10), (3, 13))
 STAMP = "ctdiffusion-install.json"
 TAIL = 15
+# Seconds in which a child that was asked to stop may tidy up.
+GRACE_S = 5.0
+
+
+class Stopped(KeyboardInterrupt):
+    """The system asked this process to end (SIGTERM, or SIGHUP: its terminal has gone); `number` is the signal's."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
 
 
 class SetupError(Exception):
@@ -63,7 +74,7 @@ class Environment:
         if record.get("python") != python_tag() or record.get("unfinished") or not self.python.exists():
             return list(files)
         known = installed if isinstance(installed, dict) else {}
-        return [f for f in files if known.get(f.name) != digest(f)]
+        return [f for f in files if known.get(f.name) != digest(f, lock_of(f))]
 
     # installation -----------------------------------------------------------------------------------------------
     def prepare(self, files: list[Path]) -> None:
@@ -103,11 +114,14 @@ class Environment:
         installed.pop(file.name, None)
         self.write_stamp({"python": python_tag(), "installed": installed, "unfinished": file.name})
         pip = [str(self.python), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
-        first = torch_requirement(file)
-        if first:
-            self._step(f"installing {first} (the largest download)", [*pip, first])
-        self._step(f"installing {file.name}", [*pip, "-r", file])
-        installed[file.name] = digest(file)
+        # Every file that pip takes is held against its hash. The lock names all packages, so pip looks for no others.
+        lock = lock_of(file)
+        self._step(f"installing {lock.name}", [*pip, "--require-hashes", "--no-deps", "-r", lock])
+        # torch finds its own requirements installed by now, but for CUDA's libraries on Linux.
+        torch = torch_requirement(file)
+        if torch:
+            self._step(f"installing {torch} (the largest download)", [*pip, torch])
+        installed[file.name] = digest(file, lock)
         self.write_stamp({"python": python_tag(), "installed": installed})
 
     def _step(self, what: str, command: list[str | Path]) -> None:
@@ -137,9 +151,17 @@ def python_tag() -> str:
     return "{}-{}.{}.{}".format(sys.implementation.name, *sys.version_info[:3])
 
 
-def digest(file: Path) -> str:
-    """SHA-256 of a requirement file, line ends aside (git may change them on Windows)."""
-    return hashlib.sha256(file.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+def lock_of(file: Path) -> Path:
+    """The lock beside a requirement file: all packages but torch, with the hashes of their files."""
+    return file.with_suffix(".lock")
+
+
+def digest(*files: Path) -> str:
+    """SHA-256 of requirement files, line ends aside (git may change them on Windows)."""
+    total = hashlib.sha256()
+    for file in files:
+        total.update(file.read_bytes().replace(b"\r\n", b"\n") if file.exists() else b"")
+    return total.hexdigest()
 
 
 def torch_requirement(file: Path) -> str:
@@ -177,13 +199,39 @@ def follow(command: list[str], folder: Path) -> tuple[int, list[str]]:
         return 127, [str(error)]
     with child:
         assert child.stdout is not None
-        for line in child.stdout:
-            text = line.rstrip()
-            if text:
-                last.append(text)
-            if text.startswith(("Downloading", "  Downloading", "Installing collected")):
-                print("    " + text.strip()[:110], flush=True)
+        try:
+            for line in child.stdout:
+                text = line.rstrip()
+                if text:
+                    last.append(text)
+                if text.startswith(("Downloading", "  Downloading", "Installing collected")):
+                    print("    " + text.strip()[:110], flush=True)
+        except KeyboardInterrupt as stop:
+            end(child, stop)
+            raise
     return child.returncode, list(last)
+
+
+def end(child: subprocess.Popen, stop: KeyboardInterrupt) -> None:
+    """End a child with this process. Ctrl-C in a terminal reaches both; other signals are meant for both."""
+    if isinstance(stop, Stopped):
+        child.terminate()
+    try:
+        child.wait(GRACE_S)
+    except (subprocess.TimeoutExpired, KeyboardInterrupt):
+        child.kill()
+
+
+def watch_signals() -> None:
+    """Turn the signals that end a process into `Stopped`; those that are ignored (nohup) stay ignored."""
+
+    def stop(number: int, frame: object) -> None:
+        raise Stopped(number)
+
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, stop)
 
 
 def failure_text(what: str, code: int, last: list[str]) -> str:
@@ -201,10 +249,12 @@ def failure_text(what: str, code: int, last: list[str]) -> str:
 def call(command: list[str], **variables: str) -> int:
     """Run a command in the foreground and return its exit status; a child that was killed does not go unnoticed."""
     sys.stdout.flush()
-    try:
-        status = subprocess.run(command, env={**child_environment(), **variables}, check=False).returncode
-    except KeyboardInterrupt:
-        return 130
+    with subprocess.Popen(command, env={**child_environment(), **variables}) as child:
+        try:
+            status = child.wait()
+        except KeyboardInterrupt as stop:
+            end(child, stop)
+            return 128 + stop.number if isinstance(stop, Stopped) else 130
     if status >= 0:
         return status
     cause = " (killed, probably out of memory)" if status == -9 else ""
@@ -247,14 +297,15 @@ def main(arguments: list[str]) -> int:
         return 2
     action, files = COMMANDS[arguments[0]]
     environment = Environment(ROOT / ".venv", ROOT / "CTDiffusionRecon")
+    watch_signals()
     try:
         environment.prepare([ROOT / name for name in files])
     except SetupError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("\nInterrupted; the next call starts the installation over.", file=sys.stderr)
-        return 130
+        return 128 + stop.number if isinstance(stop, Stopped) else 130
     return action(environment, arguments[1:])
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from types import ModuleType
 
@@ -36,6 +38,8 @@ class Setup:
         self.main.write_text(f"# first\n{TORCH}  # big\nnumpy==1.0\n", encoding="utf-8")
         self.extra = self.root / "requirements-test.txt"
         self.extra.write_text("pytest==1.0\n", encoding="utf-8")
+        for file in (self.main, self.extra):
+            file.with_suffix(".lock").write_text("numpy==1.0 --hash=sha256:00\n", encoding="utf-8")
         self.environment = run.Environment(self.root / ".venv", self.root / "engine")
         self.steps: list[list[str]] = []
         self.fail_at = ""
@@ -65,10 +69,19 @@ def setup(run: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S
     return setup
 
 
-def test_torch_is_installed_first_in_a_call_of_its_own(setup: Setup) -> None:
+def test_torch_is_installed_in_a_call_of_its_own_and_all_else_by_hash(setup: Setup) -> None:
     setup.environment.prepare([setup.main, setup.extra])
-    assert setup.kinds() == ["venv", TORCH, "requirements.txt", "requirements-test.txt"]
+    assert setup.kinds() == ["venv", "requirements.lock", TORCH, "requirements-test.lock"]
     assert setup.steps[0][-2:] == ["--clear", str(setup.root / ".venv")]
+    assert all("--require-hashes" in step and "--no-deps" in step for step in setup.steps[1::2])
+    assert not any("-r" in step and "--require-hashes" not in step for step in setup.steps)
+
+
+def test_a_changed_lock_is_installed_again(setup: Setup) -> None:
+    setup.environment.prepare([setup.main])
+    lock = setup.main.with_suffix(".lock")
+    lock.write_text(lock.read_text(encoding="utf-8").replace("00", "11"), encoding="utf-8")
+    assert setup.environment.missing([setup.main]) == [setup.main]
 
 
 def test_second_call_installs_nothing(setup: Setup) -> None:
@@ -77,7 +90,7 @@ def test_second_call_installs_nothing(setup: Setup) -> None:
     setup.environment.prepare([setup.main])
     assert setup.steps == []
     setup.environment.prepare([setup.main, setup.extra])
-    assert setup.kinds() == ["requirements-test.txt"]
+    assert setup.kinds() == ["requirements-test.lock"]
 
 
 def test_changed_requirements_are_installed_again(setup: Setup) -> None:
@@ -87,10 +100,10 @@ def test_changed_requirements_are_installed_again(setup: Setup) -> None:
     setup.main.write_text(f"{TORCH}\nnumpy==2.0\n", encoding="utf-8")
     setup.steps.clear()
     setup.environment.prepare([setup.main])
-    assert setup.kinds() == [TORCH, "requirements.txt"]
+    assert setup.kinds() == ["requirements.lock", TORCH]
 
 
-@pytest.mark.parametrize("broken_step", [TORCH, "requirements.txt"])
+@pytest.mark.parametrize("broken_step", [TORCH, "requirements.lock"])
 def test_failed_step_is_named_and_done_over(run: ModuleType, setup: Setup, broken_step: str) -> None:
     setup.fail_at = broken_step
     with pytest.raises(run.SetupError) as caught:
@@ -117,7 +130,7 @@ def test_killed_installation_is_done_over(setup: Setup, run: ModuleType, monkeyp
     monkeypatch.setattr(run, "follow", setup.follow)
     setup.steps.clear()
     setup.environment.prepare([setup.main])
-    assert setup.kinds() == ["venv", TORCH, "requirements.txt"]
+    assert setup.kinds() == ["venv", "requirements.lock", TORCH]
 
 
 def test_unreadable_stamp_and_other_python_mean_not_installed(setup: Setup, run: ModuleType) -> None:
@@ -136,7 +149,7 @@ def test_environment_somebody_else_made_is_kept(setup: Setup) -> None:
     (setup.root / ".venv/lib/python3.11/site-packages").mkdir(parents=True)
     setup.environment.python.symlink_to(sys.executable)
     setup.environment.prepare([setup.main])
-    assert setup.kinds() == [TORCH, "requirements.txt"]
+    assert setup.kinds() == ["requirements.lock", TORCH]
 
 
 def test_package_and_command_work_in_a_path_with_spaces_and_accents(run: ModuleType, tmp_path: Path) -> None:
@@ -177,6 +190,36 @@ def test_a_killed_child_is_reported(run: ModuleType, capfd: pytest.CaptureFixtur
     assert run.call([sys.executable, "-c", killed]) == 137
     assert "signal 9 (killed, probably out of memory)" in capfd.readouterr().err
     assert run.call([sys.executable, "-c", "raise SystemExit(3)"]) == 3
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("what", ["call", "follow"])
+def test_a_signal_to_run_py_ends_what_it_runs(tmp_path: Path, name: str, what: str) -> None:
+    """No process of ours computes on for nobody."""
+    child = "import os, time; print('Downloading', os.getpid(), flush=True); time.sleep(60)"
+    command = [sys.executable, "-c", child]
+    code = f"""
+import importlib.util, sys, pathlib
+spec = importlib.util.spec_from_file_location("run_script", {str(ROOT / "run.py")!r})
+run = importlib.util.module_from_spec(spec); spec.loader.exec_module(run); run.watch_signals()
+if {what!r} == "call":
+    sys.exit(run.call({command!r}))
+try:
+    run.follow({command!r}, pathlib.Path("."))
+except run.Stopped as stop:
+    sys.exit(128 + stop.number)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, cwd=tmp_path) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline().split()[-1])
+        number = getattr(signal, name)
+        since = time.monotonic()
+        parent.send_signal(number)
+        assert parent.wait(timeout=10) == 128 + number
+        assert time.monotonic() - since < 2.0
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
 
 
 @pytest.mark.parametrize(
@@ -227,6 +270,15 @@ def test_requirements_are_pinned(run: ModuleType, name: str) -> None:
     assert newer == older
     if name == "requirements.txt":
         assert lines[0] == run.torch_requirement(ROOT / name) != ""
+
+
+def test_the_locks_fit_the_requirements_and_have_hashes() -> None:
+    import requirements_lock
+
+    assert requirements_lock.problems() == []
+    texts = {name: (ROOT / name).with_suffix(".lock").read_text("utf-8") for name in requirements_lock.FILES}
+    found = {name: requirements_lock.pins(text) for name, text in texts.items()}
+    assert len(found["requirements.txt"]) > 30 and not found["requirements.txt"] & found["requirements-test.txt"]
 
 
 def test_ci_runs_the_same_command() -> None:

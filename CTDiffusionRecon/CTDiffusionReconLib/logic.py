@@ -25,7 +25,7 @@ from .engine.slicerengine import engineOfSettings, idleOfApplication, runnerOfAp
 from .queue.job import CANCELLED, DONE, FAILED, ReconstructionJob
 from .queue.jobs import JobQueue
 from .queue.request import INPUT_FILE, changed, reconstruction, request_for
-from .scene.inputs import InputRecord, checkVolume, weakly
+from .scene.inputs import InputRecord, checkVolume, patientAxes, weakly
 from .scene.preparation import preparedJob
 from .scene.requestcheck import checked, kindOfSource
 from .scene.results import loadResult
@@ -221,7 +221,7 @@ class ReconstructionLogic:
         request = request or reconstruction(**{**_free(options), "method": method})
         device = self.autoDevice if request.device == "auto" else request.device
         size, spacing = volume.GetImageData().GetDimensions(), volume.GetSpacing()
-        return estimate_request(request, tuple(size), tuple(spacing), device)
+        return estimate_request(request, tuple(size), tuple(spacing), device, axes=patientAxes(volume))
 
     def askForSpeed(self, prior: str | None = None) -> EngineQuery:
         """Have this computer timed with a prior, once and for some seconds, so that estimates become better."""

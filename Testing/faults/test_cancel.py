@@ -114,6 +114,34 @@ def test_ctrl_c_on_the_command_line_leaves_nothing_half_written(tmp_path, out):
         os.killpg(child.pid, 0)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("hang", ["", "network", "write"])
+def test_every_signal_that_ends_a_process_is_as_quick_as_ctrl_c(tmp_path, number, hang):
+    parameters = {} if hang == "write" else {"steps": 2000, "pause": 0.01}
+    job = make_job(tmp_path / "job", method="slow", parameters=parameters)
+    place = {"": ("slow", 2), "network": ("slow", 0), "write": ("write", 0)}[hang]
+    with slow("worker", job.path, hang=hang) as child:
+        wait_for(reached(job, *place), child)
+        time.sleep(0.3)
+        since = time.monotonic()
+        child.send_signal(number)
+        assert child.wait(timeout=10) == 130
+        assert time.monotonic() - since < LIMIT_S
+    assert status_on_disk(job)["state"] == "interrupted"
+    assert leftovers(job.path) == []
+
+
+def test_a_hang_up_that_is_ignored_stays_ignored(tmp_path):
+    """nohup: the terminal goes, the job goes on."""
+    job = make_job(tmp_path / "job", method="slow", parameters={"steps": 100, "pause": 0.02})
+    with slow("worker", job.path, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as child:
+        wait_for(reached(job, "slow", 1), child)
+        child.send_signal(signal.SIGHUP)
+        _, err = child.communicate(timeout=60)
+    assert child.returncode == 0, err
+    assert status_on_disk(job)["state"] == "done"
+
+
 def test_after_the_end(tmp_path):
     job = make_job(tmp_path / "job")
     with process("-m", "ctdiffusion.jobs.worker", job.path) as child:

@@ -12,9 +12,15 @@ from ctdiffusion.scan.beams import FanBeam, ParallelBeam, equispaced, limited_an
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-# The views of a real scan with three arcs missing (HTC 2022).
-ARCS = ((27.0, 165.0), (184.0, 254.0), (269.0, 334.0))
-GAPPED = tuple(math.radians(a) for low, high in ARCS for a in np.arange(low, high + 0.25, 0.5))
+
+def _within(*arcs: tuple[float, float]) -> tuple[float, ...]:
+    """Views every half degree over arcs in degrees."""
+    return tuple(math.radians(a) for low, high in arcs for a in np.arange(low, high + 0.25, 0.5))
+
+
+ARCS = ((27.0, 165.0), (195.0, 254.0), (279.0, 334.0))
+# The views of a real scan (HTC 2022).
+GAPPED = _within((27.0, 165.0), (184.0, 254.0), (269.0, 334.0))
 
 
 def test_equal_views_stand_for_equal_angles() -> None:
@@ -42,12 +48,21 @@ def test_missing_arc_is_not_filled() -> None:
 
 
 def test_several_missing_arcs() -> None:
-    covered = coverage(GAPPED)
+    covered = coverage(_within(*ARCS))
     found = sorted(tuple(math.degrees(a) for a in arc) for arc in covered.arcs)
     expected = [(low - 0.25, high - low + 0.5) for low, high in ARCS]
     for arc, wanted in zip(found, expected, strict=True):
         assert arc == pytest.approx(wanted)
     assert covered.steps == pytest.approx(math.radians(0.5))
+
+
+def test_a_gap_that_opposite_views_cover_is_left_to_them_and_one_that_none_covers_is_bridged() -> None:
+    covered = coverage(GAPPED, opposite=0.1)
+    found = sorted(tuple(math.degrees(a) for a in arc) for arc in covered.arcs)
+    # 254 to 269 degrees lies opposite 74 to 89, 165 to 184 opposite the widest gap.
+    assert found[0] == pytest.approx((26.75, 227.5)) and found[1] == pytest.approx((268.75, 65.5))
+    assert np.degrees(covered.steps).sum() == pytest.approx(227.5 + 65.5)
+    assert np.degrees(covered.steps).max() == pytest.approx(0.25 + 9.5)
 
 
 def test_missing_arc_across_zero() -> None:

@@ -119,7 +119,7 @@ def test_torch_comes_from_the_extension(pip, monkeypatch):
 
     monkeypatch.setitem(sys.modules, "PyTorchUtils", SimpleNamespace(PyTorchUtilsLogic=Logic))
     report = install(have(torch=None), ask=lambda question: True, check=have)
-    assert report.ok and asked == [{"askConfirmation": True, "torchVersionRequirement": ">=2.4"}]
+    assert report.ok and asked == [{"askConfirmation": True, "torchVersionRequirement": ">=2.4,<3"}]
     assert not any(word.startswith("torch") for call in pip for word in call)
 
 
@@ -136,7 +136,7 @@ def test_pip_with_constraints_and_wheels(pip, tmp_path):
     (tmp_path / "a-1-py3-none-any.whl").touch()
     report = install(have(safetensors=None), wheels=tmp_path, ask=lambda question: True, check=have)
     assert report.ok and len(pip) == 1
-    assert pip[0][:2] == ["safetensors>=0.4", "numba>=0.59"] and "--no-index" in pip[0] and "-c" in pip[0]
+    assert pip[0][:2] == ["safetensors>=0.4,<1", "numba>=0.59,<1"] and "--no-index" in pip[0] and "-c" in pip[0]
 
 
 def test_a_package_that_only_helps_does_not_stop_the_others(session, monkeypatch):
@@ -153,7 +153,7 @@ def test_a_package_that_only_helps_does_not_stop_the_others(session, monkeypatch
     monkeypatch.setattr(slicer.util, "pip_install", pip_install)
     monkeypatch.setattr(d, "own_dependencies", lambda: have(safetensors=None, numba=None))
     report = install(have(safetensors=None), ask=lambda question: True, check=lambda: have(numba=None))
-    assert report.ok and calls == [["safetensors>=0.4", "numba>=0.59"], ["safetensors>=0.4"]]
+    assert report.ok and calls == [["safetensors>=0.4,<1", "numba>=0.59,<1"], ["safetensors>=0.4,<1"]]
     assert "numba does not fit numpy" in report.log
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -100,7 +99,8 @@ def _provenance(job, node):
     assert get("Slices") == "1:3" and get("Input") == "CT chest"
     assert float(get("PSNR")) == pytest.approx(job.metrics["psnr"])
     assert json.loads(get("Spec"))["input"] == "input.nrrd"
-    folder = Path(get("JobFolder"))
+    folder = job.folder
+    assert get("JobFolder") == folder.name
     assert json.loads((folder / "provenance.json").read_text())["result_sha256"] == get("ResultSHA256")
     assert not (folder / "input.nrrd").exists(), "no second copy of the patient's image is kept"
 

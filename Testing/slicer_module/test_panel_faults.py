@@ -65,7 +65,8 @@ def test_paths_with_blanks_quotes_and_accents(fresh: Any, panel: Any, tmp_path: 
     driving.choose(panel, driving.slab(name="Müller, Jörg", step=2), "fbp", 15)
     node = driving.run(fresh, panel, 600)
     assert node.GetName().startswith("Müller, Jörg FBP 15 views")
-    assert "Aufträge" in node.GetAttribute("CTDiffusionRecon.JobFolder")
+    job = panel.logic.queue.jobs[-1]
+    assert "Aufträge" in str(job.folder) and node.GetAttribute("CTDiffusionRecon.JobFolder") == job.folder.name
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ from .runner import Runner, SubprocessRunner
 
 TORCH = "torch"
 LOWEST_TORCH = "2.4"
+# Bounded above as well: the next major version has not been tried.
+TORCH_VERSIONS = f">={LOWEST_TORCH},<3"
 # These come with Slicer. Where one of them is missing the interpreter is not Slicer's, and its owner has to see to it.
 OF_SLICER = ("numpy", "scipy", "SimpleITK")
 NEVER_INSTALLED = (*OF_SLICER, "requests", TORCH)

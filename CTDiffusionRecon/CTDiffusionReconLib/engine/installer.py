@@ -10,7 +10,7 @@ import slicer
 from slicer.i18n import tr as _
 
 from . import dependencies
-from .dependencies import LOWEST_TORCH, OF_SLICER, OPTIONAL, REQUESTER, TORCH, Dependencies, InstallReport
+from .dependencies import OF_SLICER, OPTIONAL, REQUESTER, TORCH, TORCH_VERSIONS, Dependencies, InstallReport
 
 
 def install(
@@ -57,7 +57,7 @@ def _torch(report: InstallReport, wheels: Path | None, ask: Callable[[str], bool
         report.note(f"{TORCH} from wheels in {wheels}")
         _confirm(report, ask, _("Install torch from the folder {folder}?").format(folder=wheels))
         if not report.declined:
-            _pip([f"{TORCH}>={LOWEST_TORCH}"], wheels)
+            _pip([f"{TORCH}{TORCH_VERSIONS}"], wheels)
         return
     try:
         import PyTorchUtils
@@ -69,9 +69,9 @@ def _torch(report: InstallReport, wheels: Path | None, ask: Callable[[str], bool
         )
         return
     logic = PyTorchUtils.PyTorchUtilsLogic()
-    report.note(f"{TORCH} >= {LOWEST_TORCH} by the extension PyTorch")
+    report.note(f"{TORCH} {TORCH_VERSIONS} by the extension PyTorch")
     # It asks the user itself. torchvision is not needed, but the extension installs the pair.
-    if logic.installTorch(askConfirmation=True, torchVersionRequirement=f">={LOWEST_TORCH}") is None:
+    if logic.installTorch(askConfirmation=True, torchVersionRequirement=TORCH_VERSIONS) is None:
         report.declined = True
         report.text = _("torch was not installed.")
 

@@ -8,6 +8,9 @@ PRIOR_FOLDERS = "PriorFolders"
 PYTHON = "Python"
 JOBS_FOLDER = "JobsFolder"
 WHEELS_FOLDER = "WheelsFolder"
+# "true": scenes keep absolute paths of inputs and job folders.
+SAVE_PATHS = "SavePaths"
+PROJECTION_FILES = "ProjectionFiles"
 
 
 def value(name: str, default: str = "") -> str:

@@ -7,7 +7,9 @@ from slicer.i18n import tr as _
 from ..engine import settings
 from ..scene.noderequest import request_of
 from ..scene.parameternode import InputKind
+from ..scene.projectionfiles import path_of
 from .jobpanel import durationText
+from .plaintext import plain_tool_tip
 
 
 class ApplyPanel:
@@ -76,7 +78,7 @@ class ApplyPanel:
         parameters = self.parameters
         measured = parameters.inputKind == InputKind.PROJECTIONS
         return {
-            "source": parameters.projectionsFile if measured else parameters.inputVolume,
+            "source": path_of(parameters.projectionsFile) if measured else parameters.inputVolume,
             "output": parameters.outputVolume,
             "request": self.request(),
         }
@@ -138,11 +140,12 @@ def showStartButtons(button, queueButton, running, why, text, toolTip):
     queueButton.enabled = not why
     if running is not None:
         button.text = _("Cancel")
-        button.toolTip = _("Stop {name}; nothing of it is left in the scene.").format(name=running.name)
+        stop = _("Stop {name}; nothing of it is left in the scene.").format(name=running.name)
+        button.toolTip = plain_tool_tip(stop)
         button.enabled = running.stopping_since is None
         return running
     button.text = text
-    button.toolTip = why or toolTip
+    button.toolTip = plain_tool_tip(why or toolTip)
     button.enabled = not why
     return None
 

@@ -8,9 +8,10 @@ from slicer.i18n import tr as _
 
 from ..engine.estimate import grid_of
 from ..scene.comparison.grids import ijk_to_ras
-from ..scene.inputs import checkVolume
+from ..scene.inputs import checkVolume, patientAxes
 from ..scene.noderequest import chosen_slices
 from ..scene.parameternode import InputKind, SliceChoice
+from ..scene.projectionfiles import kept, path_of
 from .rows import showRow, showRows
 
 
@@ -44,8 +45,11 @@ class InputPanel:
         showRow(ui, "sliceROISelector", simulated and parameters.sliceChoice == SliceChoice.ROI)
         for name in ("firstSliceSpinBox", "lastSliceSpinBox", "sliceRangeToLabel"):
             getattr(ui, name).setVisible(ranged)
-        if ui.projectionsPathLineEdit.currentPath != parameters.projectionsFile:
-            ui.projectionsPathLineEdit.currentPath = parameters.projectionsFile
+        path = path_of(parameters.projectionsFile)
+        if ui.projectionsPathLineEdit.currentPath != path:
+            ui.projectionsPathLineEdit.currentPath = path
+        if parameters.projectionsFile != kept(path):
+            parameters.projectionsFile = kept(path)
         text = volumeText(volume) if simulated else ""
         ui.inputNoteLabel.text = text
         ui.inputNoteLabel.setVisible(bool(text))
@@ -72,7 +76,7 @@ class InputPanel:
             slices = chosen_slices(self.parameters, self.slices())
         except ValueError:
             return None
-        return grid_of(volume.GetImageData().GetDimensions(), volume.GetSpacing(), slices)
+        return grid_of(volume.GetImageData().GetDimensions(), volume.GetSpacing(), slices, patientAxes(volume))
 
     @property
     def missing(self) -> str:
@@ -87,8 +91,8 @@ class InputPanel:
         return ""
 
     def _onPathChanged(self, path) -> None:
-        if self.parameters is not None and self.parameters.projectionsFile != path:
-            self.parameters.projectionsFile = path
+        if self.parameters is not None and path_of(self.parameters.projectionsFile) != path:
+            self.parameters.projectionsFile = kept(path)
 
     def _onSample(self, *unused) -> None:
         with slicer.util.tryWithErrorDisplay(_("The sample cannot be loaded."), waitCursor=True):

@@ -34,6 +34,7 @@ class ParameterControl:
         self.widget.toolTip = tooltip_of(parameter)
         self.editor.toolTip = tooltip_of(parameter)
         self.label = qt.QLabel(_("{parameter}:").format(parameter=label_of(parameter.name)))
+        self.label.setTextFormat(qt.Qt.PlainText)
         self.label.toolTip = tooltip_of(parameter)
 
     def value(self):

@@ -6,6 +6,7 @@ from ctdiffusion.methods.registry import SUPERRESOLUTION, methods
 from ctdiffusion.operators.slice_profiles import nearly_cubic
 from slicer.i18n import tr as _
 
+from ..scene.inputs import sliceAxis
 from ..scene.noderequest import AUTOMATIC, method_parameters, thin_request_of, with_parameters
 from .applypanel import showStartButtons
 from .methodpanel import MethodPanel
@@ -109,7 +110,7 @@ class ThinSlicesPanel:
             return _("Choose a volume with thick slices.")
         if volume.GetImageData() is None:
             return _("The volume has no voxels.")
-        if volume.GetImageData().GetDimensions()[2] < 2:
+        if volume.GetImageData().GetDimensions()[sliceAxis(volume)] < 2:
             return _("The volume has one slice; at least two are needed.")
         try:
             self.request()
@@ -129,8 +130,9 @@ class ThinSlicesPanel:
 
 def thinText(volume, factor) -> str:
     """What becomes of the slices of a volume node, as one line."""
-    count, thick = volume.GetImageData().GetDimensions()[2], volume.GetSpacing()[2]
-    factor = nearly_cubic(volume.GetSpacing())[0] if factor == AUTOMATIC else factor
+    axis, spacing = sliceAxis(volume), list(volume.GetSpacing())
+    count, thick = volume.GetImageData().GetDimensions()[axis], spacing.pop(axis)
+    factor = nearly_cubic((*spacing, thick))[0] if factor == AUTOMATIC else factor
     return _("{count} slices of {thick:.2f} mm become {more} of {thin:.2f} mm (factor {factor}).").format(
         count=count, thick=thick, more=count * factor, thin=thick / factor, factor=factor
     )

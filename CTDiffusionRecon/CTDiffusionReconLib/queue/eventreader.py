@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ctdiffusion.jobs.files import open_own
+
 Event = dict[str, Any]
 # Enough for thousands of events at once, and few enough not to hold up a window.
 _MOST_AT_ONCE = 1_000_000
@@ -27,13 +29,13 @@ class EventReader:
     def read(self) -> list[Event]:
         """New events, oldest first. A line that is not one JSON object is passed over."""
         try:
-            with open(self.path, "rb") as file:
+            with open_own(self.path, "rb") as file:
                 if file.seek(0, 2) < self._offset:
                     # Somebody has started the log anew.
                     self._offset, self._torn = 0, b""
                 file.seek(self._offset)
                 data = file.read(_MOST_AT_ONCE)
-        except OSError:
+        except (OSError, ValueError):
             return []
         self._offset += len(data)
         *lines, self._torn = (self._torn + data).split(b"\n")

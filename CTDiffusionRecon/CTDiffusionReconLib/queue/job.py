@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from ctdiffusion.core.strictjson import read_object
+from ctdiffusion.jobs.files import read_own_object
 from ctdiffusion.jobs.folder import JobFolder
 from ctdiffusion.jobs.spec import Specification
 
@@ -120,7 +120,7 @@ class ReconstructionJob:
     def provenance(self) -> dict[str, Any]:
         """The engine's record of a finished job; empty before."""
         try:
-            return read_object(JobFolder(self.folder).provenance)
+            return read_own_object(JobFolder(self.folder).provenance)
         except (OSError, ValueError):
             return {}
 

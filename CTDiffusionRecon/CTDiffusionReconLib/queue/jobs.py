@@ -8,8 +8,8 @@ import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
+from ctdiffusion.jobs.files import open_own
 from ctdiffusion.jobs.folder import JobFolder, JobStatus
 from ctdiffusion.jobs.lock import is_locked
 
@@ -271,8 +271,8 @@ class JobQueue:
             time.sleep(POLL_S)
 
     def _leave_cancel_file(self, job: ReconstructionJob) -> None:
-        with suppress(OSError):
-            Path(job.folder, "cancel").touch()
+        with suppress(OSError, ValueError):
+            open_own(JobFolder(job.folder).cancel, "ab").close()
 
     def _tidy(self, folder: JobFolder, status: JobStatus) -> None:
         with suppress(OSError):

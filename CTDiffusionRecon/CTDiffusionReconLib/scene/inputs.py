@@ -1,11 +1,14 @@
 """The input of a job as it was when the job started: its place, its look, and its voxels on disk."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import slicer
 import vtk
+from ctdiffusion.images.orientation import nearest_order, slice_axis
+from ctdiffusion.images.pixels import Direction
 
 from ..queue.request import INPUT_FILE
 
@@ -56,6 +59,24 @@ def weakly(node: Any) -> Any:
     return reference
 
 
+def patientAxes(volume: Any) -> tuple[int, int, int]:
+    """Which of a volume node's index axes run nearest to left, posterior and superior, as the engine takes them."""
+    return nearest_order(_directionLPS(volume))[0]
+
+
+def sliceAxis(volume: Any) -> int:
+    """Along which of a volume node's index axes the engine takes its slices for thick."""
+    return slice_axis(volume.GetSpacing(), _directionLPS(volume))
+
+
+def _directionLPS(volume: Any) -> Direction:
+    matrix = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASDirectionMatrix(matrix)
+    signs = (-1.0, -1.0, 1.0)
+    cosines = (sign * matrix.GetElement(row, axis) for row, sign in enumerate(signs) for axis in range(3))
+    return cast(Direction, tuple(cosines))
+
+
 def checkVolume(volume: Any) -> None:
     """Refuse what is not one scalar image.
 
@@ -80,16 +101,22 @@ def checkVolume(volume: Any) -> None:
 
 def exportVolume(volume: Any, folder: Path) -> Path:
     """Write a volume node's voxels, in its own coordinates and without its parent transform; the node stays untouched.
+    Nothing but voxels and place is written: a volume from DICOM has the patient's identifiers in its attributes.
 
     Raises:
         OSError: the folder cannot be written to.
     """
     path = folder / INPUT_FILE
+    # Readable by its owner alone, from its first byte on, wherever the folder lies.
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     # A storage node of our own: the volume keeps its file name and its "modified" state.
     storage = slicer.vtkMRMLNRRDStorageNode()
     storage.SetFileName(str(path))
     storage.SetUseCompression(False)
-    if not storage.WriteData(volume) or not path.is_file():
+    bare = slicer.vtkMRMLScalarVolumeNode()
+    bare.SetAndObserveImageData(volume.GetImageData())
+    bare.SetIJKToRASMatrix(recordOf(volume, 0).ijk_to_ras)
+    if not storage.WriteData(bare) or not path.is_file() or path.stat().st_size == 0:
         path.unlink(missing_ok=True)
         raise OSError(f"{path}: the input cannot be written (is the disk full?)")
     return path

@@ -10,7 +10,7 @@ from ctdiffusion.jobs.folder import to_json
 from ctdiffusion.jobs.reconstruction_spec import JobSpec
 from ctdiffusion.jobs.spec import Specification
 
-from ..engine.slicerengine import jobsFolder
+from ..engine.slicerengine import privateJobsFolder
 from ..queue.job import ReconstructionJob
 from ..queue.request import INPUT_FILE
 from .inputs import InputRecord, exportVolume, recordOf
@@ -66,13 +66,13 @@ def _newFolder(method: str) -> Path:
     Raises:
         OSError: it cannot be made.
     """
-    root = jobsFolder()
-    root.mkdir(parents=True, exist_ok=True)
+    root = privateJobsFolder()
     stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{method}"
     for number in range(1000):
         folder = root / (stem if number == 0 else f"{stem}-{number}")
         try:
-            folder.mkdir()
+            # Its owner's alone: it holds a patient's image.
+            folder.mkdir(mode=0o700)
         except FileExistsError:
             continue
         return folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ntpath
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,8 +18,11 @@ PREFIX = "CTDiffusionRecon."
 SINOGRAMS = {"projections.nrrd": "Projections", "residual.nrrd": "Residual"}
 
 
-def attributes(job: ReconstructionJob, input_name: str) -> dict[str, str]:
-    """Names, with the prefix `CTDiffusionRecon.`, and values; what is not known is left out."""
+def attributes(job: ReconstructionJob, input_name: str, paths: bool = False) -> dict[str, str]:
+    """Names, with the prefix `CTDiffusionRecon.`, and values; what is not known is left out.
+
+    Files and folders are told by their names, because a scene may be given to others; with `paths` by their paths.
+    """
     record = job.provenance
     request, code = job.request, _part(record, "code")
     prior, device = _part(record, "prior"), _part(record, "device")
@@ -50,10 +54,20 @@ def attributes(job: ReconstructionJob, input_name: str) -> dict[str, str]:
         "Chi2": misfit.get("chi2"),
         "Seconds": job.seconds,
         "Warnings": "\n".join(job.warnings) or None,
-        "JobFolder": str(job.folder),
-        "Spec": record.get("spec"),
+        "JobFolder": str(job.folder) if paths else job.folder.name,
+        "Spec": (_part(record, "spec") if paths else without_paths(_part(record, "spec"))) or None,
     }
     return {PREFIX + name: _text(value) for name, value in values.items() if value is not None}
+
+
+def without_paths(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A specification with the names of its files and folders instead of their paths."""
+    return {k: _name(v) if k in ("input", "prior") and isinstance(v, str) else v for k, v in spec.items()}
+
+
+def _name(path: str) -> str:
+    # A scene may be opened on another system.
+    return ntpath.basename(path.rstrip("/\\"))
 
 
 def _part(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from ctdiffusion.jobs.spec import Specification
 
 from ..engine.estimate import geometry_of, grid_of
 from ..queue.request import INPUT_FILE, PROJECTIONS, VOLUME, changed, input_kind_of, kind_of
-from .inputs import checkVolume
+from .inputs import checkVolume, patientAxes
 
 
 def checked(source: Any, output: Any, request: Specification) -> Specification:
@@ -50,5 +50,5 @@ def _checkScan(volume: Any, request: JobSpec) -> None:
     size = volume.GetImageData().GetDimensions()
     if request.slices is not None and request.slices[1] > size[2]:
         raise ValueError(f"slices: {request.slices[0]}:{request.slices[1]} is outside the volume's 0:{size[2]}")
-    grid = grid_of(size, volume.GetSpacing(), request.slices)
+    grid = grid_of(size, volume.GetSpacing(), request.slices, patientAxes(volume))
     geometry_of(request, grid).check(grid)

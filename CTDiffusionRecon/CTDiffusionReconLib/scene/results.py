@@ -9,6 +9,7 @@ from ctdiffusion.jobs.reconstruction_spec import JobSpec
 from ctdiffusion.jobs.spec import Specification
 from ctdiffusion.jobs.superresolution_spec import SuperResolutionSpec
 
+from ..engine.slicerengine import scenesKeepPaths
 from ..queue.job import ReconstructionJob
 from .inputs import InputRecord
 from .provenance import PREFIX, SINOGRAMS, attributes
@@ -59,6 +60,9 @@ def readVolume(path: Path) -> Any:
     storage.SetFileName(str(path))
     if not Path(path).is_file() or not storage.ReadData(node) or node.GetImageData() is None:
         raise OSError(f"{path}: the volume cannot be read")
+    # Slicer makes attributes of whatever the file's header says.
+    for name in list(node.GetAttributeNames()):
+        node.RemoveAttribute(name)
     return node
 
 
@@ -67,9 +71,9 @@ def _place(volume: Any, record: InputRecord, request: Specification) -> None:
         if not request.simulate_from_thin:
             placeBetween(volume, record)
             return
-        # Thin slices were thickened first; the last ones may have been left out.
-        slices = (0, volume.GetImageData().GetDimensions()[2])
-        placeOnInput(volume, record, slices)
+        # Thin slices were thickened first. Where some were left out, the result lies where its file says.
+        if volume.GetImageData().GetDimensions() == record.size:
+            placeOnInput(volume, record, None)
     else:
         placeOnInput(volume, record, request.slices if isinstance(request, JobSpec) else None)
 
@@ -80,19 +84,22 @@ def placeBetween(volume: Any, record: InputRecord) -> None:
     Raises:
         ValueError: the result's own size or place contradicts it.
     """
-    columns, rows, count = record.size
+    thick = record.size
     size = volume.GetImageData().GetDimensions()
-    factor, rest = divmod(size[2], count)
-    if size[:2] != (columns, rows) or factor < 1 or rest:
-        thick = (columns, rows, count)
+    # The slices are thick along the third axis, but for volumes that are stored in another order.
+    along = next((axis for axis in (2, 1, 0) if size[axis] != thick[axis]), 2)
+    factor, rest = divmod(size[along], thick[along])
+    if factor < 1 or rest or any(size[axis] != thick[axis] for axis in range(3) if axis != along):
         raise ValueError(f"a result of {size} voxels does not divide the slices of {record.name}, {thick}")
     wanted = vtk.vtkMatrix4x4()
     wanted.DeepCopy(record.ijk_to_ras)
     # The first thin slice begins where the first thick one does, half a thick slice before its centre.
-    corner = record.ijk_to_ras.MultiplyPoint((0.0, 0.0, 0.5 / factor - 0.5, 1.0))
-    for axis in range(3):
-        wanted.SetElement(axis, 2, record.ijk_to_ras.GetElement(axis, 2) / factor)
-        wanted.SetElement(axis, 3, corner[axis])
+    start = [0.0, 0.0, 0.0, 1.0]
+    start[along] = 0.5 / factor - 0.5
+    corner = record.ijk_to_ras.MultiplyPoint(start)
+    for row in range(3):
+        wanted.SetElement(row, along, record.ijk_to_ras.GetElement(row, along) / factor)
+        wanted.SetElement(row, 3, corner[row])
     _moveTo(volume, wanted, record.name)
 
 
@@ -158,7 +165,7 @@ def _intoScene(job: ReconstructionJob, record: InputRecord, volume: Any, source:
             node.RemoveAttribute(name)
         for role in ("Input", *SINOGRAMS.values()):
             node.RemoveNodeReferenceIDs(PREFIX + role)
-        for name, value in attributes(job, record.name).items():
+        for name, value in attributes(job, record.name, scenesKeepPaths()).items():
             node.SetAttribute(name, value)
         if source is not None:
             node.SetNodeReferenceID(PREFIX + "Input", source.GetID())

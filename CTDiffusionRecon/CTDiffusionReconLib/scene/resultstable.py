@@ -5,6 +5,7 @@ from typing import Any
 import slicer
 import vtk
 
+from ..engine.slicerengine import scenesKeepPaths
 from ..queue.job import ReconstructionJob
 from .provenance import PREFIX, attributes
 
@@ -38,7 +39,7 @@ class ResultsTable:
     def append(self, job: ReconstructionJob, input_name: str) -> None:
         """Add a finished job's row. What is not defined (no reference, infinite) is NaN, or -1 views."""
         table = self.node(create=True)
-        values = attributes(job, input_name)
+        values = attributes(job, input_name, scenesKeepPaths())
         data = table.GetTable()
         row = data.InsertNextBlankRow()
         for column, name in TEXTS.items():
@@ -49,7 +50,7 @@ class ResultsTable:
             data.SetValueByName(row, column, vtk.vtkVariant(float(values.get(PREFIX + name, "nan"))))
         node = job.resultNode
         data.SetValueByName(row, NODE_COLUMN, vtk.vtkVariant("" if node is None else node.GetID()))
-        data.SetValueByName(row, FOLDER_COLUMN, vtk.vtkVariant(str(job.folder)))
+        data.SetValueByName(row, FOLDER_COLUMN, vtk.vtkVariant(values[PREFIX + "JobFolder"]))
         table.Modified()
 
     def rows(self) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import slicer
 
+from ..engine.slicerengine import findJobFolder
 from ..queue.job import ReconstructionJob
 from .provenance import PREFIX, SINOGRAMS
 from .results import readVolume
@@ -48,7 +49,7 @@ def _where(jobOrNode: Any) -> tuple[Path, Any, str]:
     folder = jobOrNode.GetAttribute(PREFIX + "JobFolder") if jobOrNode is not None else None
     if not folder:
         raise ValueError("sinograms: choose a volume that was reconstructed here")
-    return Path(folder), jobOrNode, jobOrNode.GetName()
+    return findJobFolder(folder), jobOrNode, jobOrNode.GetName()
 
 
 def _add(volume: Any, name: str, result: Any) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
+from hashlib import sha256
 from pathlib import Path
 
 from ..images.header import META_SUFFIXES, NIFTI_SUFFIXES, NRRD_SUFFIXES, data_file, image_suffix
 from ..images.itk import toolkit
 from ..images.volume import WRITABLE
-from ..jobs.folder import JobFolder
+from ..jobs.folder import JobFolder, missing_folders, remove_empty
+from ..jobs.lock import JobLock
 from ..jobs.spec import Specification
 from .running import run_here
 
@@ -41,27 +44,33 @@ def deliver(spec: Specification, output: str, as_json: bool) -> int:
 
 
 def _spare_input(path: Path, out: Path) -> None:
-    sources = [path, data_file(path)] if path.is_file() else []
+    sources = [path, data_file(path)] if os.path.isfile(path) else []
     if out.exists() and any(out.samefile(source) for source in sources):
         raise ValueError(f"{out.name}: is the input; choose another name for the result")
 
 
 def _into_folder(spec: Specification, out: Path, as_json: bool) -> int:
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"{out}: a file of this name is in the way")
     folder = JobFolder(out)
     if folder.spec.is_file() and folder.state.is_file():
         how = "go on with it (ctdiffusion resume), or remove the folder"
         raise ValueError(f"{out}: holds the saved state of an interrupted job; {how}")
-    existed, fresh = out.exists(), not folder.spec.exists()
-    folder.create(spec)
-    status = run_here(out, as_json=as_json)
-    if status.bad_input and fresh:
+    made = missing_folders(out)
+    lock = folder.claim()
+    # Held from before the first byte to behind the last one: another job cannot slip in between.
+    fresh = not folder.spec.exists()
+    refused = False
+    try:
+        folder.begin(spec)
+        status = run_here(out, as_json=as_json, lock=lock)
         # A refused job leaves nothing behind.
-        folder.remove()
-        if existed:
-            out.mkdir(exist_ok=True)
-    elif status.state == "done" and not as_json:
+        refused = fresh and status.bad_input
+        if refused:
+            folder.remove()
+    finally:
+        lock.release(remove=refused)
+        if refused:
+            remove_empty(made)
+    if status.state == "done" and not as_json:
         print(f"wrote {folder.volume}")
     elif status.exit_code == 130 and not as_json:
         print(f"to go on: ctdiffusion resume {out}")
@@ -71,22 +80,55 @@ def _into_folder(spec: Specification, out: Path, as_json: bool) -> int:
 def _into_file(spec: Specification, out: Path, as_json: bool) -> int:
     if not out.parent.is_dir():
         raise FileNotFoundError(f"{out.parent}: no such folder")
-    # Beside the result, so that its last step is a rename on the same disk.
-    temporary = Path(tempfile.mkdtemp(prefix=".ctdiffusion-", dir=out.parent))
+    record = _record(out)
+    for path in (out, record):
+        check_replaceable(path)
+    lock = JobLock(out.parent, f".ctdiffusion-{sha256(os.fsencode(out.name)).hexdigest()[:16]}.lock", "is writing it")
+    lock.acquire()
+    temporary = None
     try:
+        # Beside the result, so that its last step is a rename on the same disk.
+        temporary = Path(tempfile.mkdtemp(prefix=".ctdiffusion-", dir=out.parent))
         folder = JobFolder(temporary)
         folder.create(spec)
-        status = run_here(temporary, as_json=as_json, on_exit=lambda _: shutil.rmtree(temporary, ignore_errors=True))
+
+        def tidy(reason: str) -> None:
+            shutil.rmtree(folder.path, ignore_errors=True)
+            lock.release(remove=True)
+
+        status = run_here(temporary, as_json=as_json, on_exit=tidy)
         if status.state == "done":
-            _hand_over(folder, out)
+            _hand_over(folder, out, record)
             if not as_json:
                 print(f"wrote {out}")
         return status.exit_code
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if temporary is not None:
+            shutil.rmtree(temporary, ignore_errors=True)
+        lock.release(remove=True)
 
 
-def _hand_over(folder: JobFolder, out: Path) -> None:
+def _record(out: Path) -> Path:
+    """Where the provenance of a result in a single file goes."""
+    return out.with_name(out.name[: -len(image_suffix(out))] + ".provenance.json")
+
+
+def check_replaceable(path: Path) -> None:
+    """Refuse a name under which no file can be put in the end, before anything is computed.
+
+    Raises:
+        ValueError: a folder, pipe, device file or socket has the name.
+        OSError: no file can have it.
+    """
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
+        raise ValueError(f"{path}: is there and no regular file; choose another name for the result")
+
+
+def _hand_over(folder: JobFolder, out: Path, record: Path) -> None:
     suffix = image_suffix(out)
     if suffix == folder.volume.suffix:
         os.replace(folder.volume, out)
@@ -96,4 +138,4 @@ def _hand_over(folder: JobFolder, out: Path) -> None:
         itk = toolkit()
         itk.WriteImage(itk.ReadImage(str(folder.volume)), str(other), suffix != ".nii")
         os.replace(other, out)
-    os.replace(folder.provenance, out.with_name(out.name[: -len(suffix)] + ".provenance.json"))
+    os.replace(folder.provenance, record)

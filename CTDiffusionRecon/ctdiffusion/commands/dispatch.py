@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from ..core.regularfile import check_regular
 from ..jobs.reconstruction_spec import JobSpec
 from ..jobs.spec import Specification
 
@@ -19,8 +21,7 @@ def run_to(spec: Specification, args: argparse.Namespace) -> int:
         ValueError: no output; and what `delivery.deliver` raises.
         FileNotFoundError: no such input.
     """
-    if not Path(spec.input).exists():
-        raise FileNotFoundError(f"{args.input}: no such file or folder")
+    _check_input(Path(spec.input), args.input)
     if args.dry_run:
         return _plan(spec, args)
     if args.output is None:
@@ -30,6 +31,21 @@ def run_to(spec: Specification, args: argparse.Namespace) -> int:
     if isinstance(spec, JobSpec) and spec.slices is not None and not args.json:
         print(f"slices: {slices_text(spec.slices)}", file=sys.stderr)
     return deliver(spec, args.output, args.json)
+
+
+def _check_input(path: Path, name: str) -> None:
+    """Refuse an input that is neither a folder nor a regular file, before a job is made for it.
+
+    Raises:
+        ValueError: a pipe, socket or device file, or a name that no file can have.
+        OSError: it is missing, or cannot be opened.
+    """
+    try:
+        # Not Path.is_dir, which raises for a name that is too long.
+        if not os.path.isdir(path):
+            check_regular(path)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{name}: no such file or folder") from None
 
 
 def slices_text(slices: tuple[int, int]) -> str:

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from .. import __version__
+from ..core.badinput import blames_input
 from ..jobs.lock import JobBusy
 from ..jobs.stopping import leave
 from ..jobs.tasks import TASKS
@@ -44,10 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Whoever read our output has gone (`ctdiffusion methods | head`).
         sys.stdout = None
         return 1
-    except (ValueError, FileNotFoundError, IsADirectoryError, NotADirectoryError, JobBusy) as error:
-        return _say(f"error: {_one_line(error)}", 2)
-    except (OSError, RuntimeError, MemoryError) as error:
-        return _say(f"error: {_one_line(error)}", 1)
+    except (ValueError, OSError, RuntimeError, MemoryError) as error:
+        return _say(f"error: {_one_line(error)}", 2 if isinstance(error, JobBusy) or blames_input(error) else 1)
 
 
 def command() -> NoReturn:

@@ -10,6 +10,7 @@ from dataclasses import is_dataclass
 from pathlib import Path
 from typing import Any
 
+from ..core.regularfile import read_regular
 from ..core.schema import ParameterInfo, describe
 from ..jobs.spec import SCHEMA, Specification
 from ..jobs.tasks import Task
@@ -21,6 +22,8 @@ from .parser import Parser, did_you_mean
 _FIELD, _PARAMETER = "field:", "parameter:"
 # What people type for a word that has another name here.
 _ALIASES = {"gpu": "cuda"}
+# A list of as many numbers as a job may have is shorter.
+MOST_LIST_BYTES = 4_000_000
 # Fields that are not options of their own: what `INPUT`, `--method` and the method's options say.
 _SPECIAL = ("input", "method", "parameters")
 
@@ -216,14 +219,15 @@ def numbers_of(text: str, kind: type = float) -> list[Any]:
     """
     if not set(text) <= set("0123456789+-.eE, \t"):
         try:
-            text = Path(text).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "not a text file"
-            raise argparse.ArgumentTypeError(f"{text}: {reason}") from None
+            text = read_regular(text, MOST_LIST_BYTES).decode("utf-8")
+        except UnicodeDecodeError:
+            raise argparse.ArgumentTypeError(f"{text}: not UTF-8 text") from None
+        except OSError as error:
+            raise argparse.ArgumentTypeError(f"{text}: {error.strerror or error}") from None
     try:
         return [kind(part) for part in text.replace(",", " ").split()]
     except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        raise argparse.ArgumentTypeError(str(error)[:100]) from None
 
 
 

@@ -8,6 +8,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from ..jobs.worker import one_line
 from ..priors.packs.importing.convert import ImportOptions, import_prior
 from ..priors.packs.importing.converted import NotThisNetwork
 from ..priors.packs.importing.layouts import LAYOUTS
@@ -16,6 +17,7 @@ from ..priors.packs.joining import join_packs
 from ..priors.packs.pack import find_packs, locate_pack, read_info
 from ..priors.packs.removal import remove_pack
 from ..priors.packs.trial import Trial, try_out
+from ..priors.prior import PriorInfo
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -110,13 +112,18 @@ def _list() -> None:
     if not packs:
         print("no prior packs are installed (folders named in CTDIFFUSION_PRIORS are searched, too)")
     for name, folder in packs.items():
+        name = name if name.isprintable() else ascii(name)
         try:
-            info = read_info(folder)
-        except ValueError as error:
-            # One damaged pack must not hide the others.
-            print(f"{name}  damaged: {error}")
+            line = _line(read_info(folder))
+        except Exception as error:
+            # One damaged pack must not hide the others, whatever is wrong with it.
+            print(f"{name}  damaged: {one_line(error)}")
             continue
-        low, high = info.spacing_range
-        pixels = f"{low:g} to {high:g} mm pixels" if info.domain == "image" else "sinograms"
-        imported = "; imported" if info.origin else ""
-        print(f"{name}  {info.version}  {info.modality} {', '.join(info.body_parts)}; {pixels}{imported}; {folder}")
+        print(f"{name}  {line}; {folder}")
+
+
+def _line(info: PriorInfo) -> str:
+    low, high = info.spacing_range
+    pixels = f"{low:g} to {high:g} mm pixels" if info.domain == "image" else "sinograms"
+    imported = "; imported" if info.origin else ""
+    return f"{info.version}  {info.modality} {', '.join(info.body_parts)}; {pixels}{imported}"

@@ -8,17 +8,23 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..jobs.folder import JobFolder, JobStatus
+from ..jobs.lock import JobLock
 from ..jobs.stopping import StopRequest, watching
 from ..jobs.worker import print_json, run_job
 from .progress import Progress
 
 
 def run_here(
-    folder: Path, resume: bool = False, as_json: bool = False, on_exit: Callable[[str], None] | None = None
+    folder: Path,
+    resume: bool = False,
+    as_json: bool = False,
+    on_exit: Callable[[str], None] | None = None,
+    lock: JobLock | None = None,
 ) -> JobStatus:
     """Run a job, print its progress and, at the end, its numbers or what stopped it.
 
-    `on_exit` is called with the reason where the process has to be ended hard.
+    `on_exit` is called with the reason where the process has to be ended hard; `lock` is the folder's where the caller
+    holds it.
 
     Raises:
         ValueError, OSError: see `worker.run_job`.
@@ -28,7 +34,7 @@ def run_here(
         stop.on_exit.append(on_exit)
     progress = Progress(sys.stderr)
     with watching(stop, JobFolder(folder).cancel):
-        status = run_job(folder, resume, print_json if as_json else progress.show, stop)
+        status = run_job(folder, resume, print_json if as_json else progress.show, stop, lock=lock)
     progress.clear()
     if status.state == "done":
         if not as_json:

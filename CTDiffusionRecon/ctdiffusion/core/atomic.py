@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import BinaryIO
 
 TEMPORARY = ".partial"
 
@@ -17,7 +18,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     """
     temporary = path.with_name(f"{path.name}{TEMPORARY}")
     try:
-        with open(temporary, "wb") as file:
+        with open_fresh(temporary) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -27,6 +28,29 @@ def write_bytes(path: Path, content: bytes) -> None:
         raise
 
 
+def open_fresh(path: Path) -> BinaryIO:
+    """A new, empty file, open for writing; whatever stood there is removed, never written through.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    discard(path)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    return os.fdopen(os.open(path, flags, 0o666), "wb")
+
+
+def discard(path: Path) -> None:
+    """Remove a file, a link or a folder with all that is in it, if it is there; never what a link points at.
+
+    Raises:
+        OSError: a file or link cannot be removed.
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def publish_folder(temporary: Path, final: Path) -> None:
     """Rename a finished folder to its final name, in place of an earlier one.
 
@@ -34,29 +58,26 @@ def publish_folder(temporary: Path, final: Path) -> None:
         OSError: the rename failed; an earlier folder is put back.
     """
     old = final.with_name(f"{final.name}.old{TEMPORARY}")
-    shutil.rmtree(old, ignore_errors=True)
+    discard(old)
     for path in temporary.iterdir():
         with open(path, "rb+") as file:
             os.fsync(file.fileno())
-    if final.exists():
+    if os.path.lexists(final):
         os.rename(final, old)
     try:
         os.rename(temporary, final)
     except OSError:
-        if old.exists():
+        if os.path.lexists(old):
             os.rename(old, final)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    discard(old)
 
 
 def remove_partial(path: Path) -> None:
     """Remove what an interrupted writer of `path` left beside it, and put back what was about to be replaced."""
     old = path.with_name(f"{path.name}.old{TEMPORARY}")
-    if old.exists() and not path.exists():
+    if old.exists() and not old.is_symlink() and not os.path.lexists(path):
         os.rename(old, path)
-    beside = (f"{path.name}{TEMPORARY}", f"{path.stem}{TEMPORARY}{path.suffix}")
-    for left in (old, *map(path.with_name, beside)):
-        if left.is_dir() and not left.is_symlink():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink(missing_ok=True)
+    for beside in (f"{path.name}{TEMPORARY}", f"{path.stem}{TEMPORARY}{path.suffix}"):
+        discard(path.with_name(beside))
+    discard(old)

@@ -4,30 +4,45 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
+
+from .regularfile import read_regular
 
 MAX_FILE_BYTES = 4_000_000
 MAX_TEXT = 4096
 MAX_ITEMS = 10_000
 MAX_DEPTH = 8
 MAX_INTEGER = 2**63 - 1
+# A number of more digits is no measurement; Python's own limit on integers has another text in every version.
+MAX_DIGITS = 400
+# A text, or one bracket. The text's end may be missing, so that the scan never begins it a second time.
+_TOKENS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"?|[\[\]{}]', re.DOTALL)
 
 
-def read_object(path: Path) -> dict[str, Any]:
-    """The JSON object in a file.
+def read_object(path: Path, limit: int = MAX_FILE_BYTES) -> dict[str, Any]:
+    """The JSON object in a regular file of at most `limit` bytes.
 
     Raises:
-        ValueError: too large, not JSON, not an object, or a value that `check_plain` refuses; the text names the file.
+        ValueError: no regular file, too large, not JSON, not an object, or a value that `check_plain` refuses; the
+            text names the file.
         OSError: the file cannot be read.
     """
-    if path.stat().st_size > MAX_FILE_BYTES:
-        raise ValueError(f"{path}: larger than {MAX_FILE_BYTES} bytes")
+    return parse_bytes(read_regular(path, limit), path)
+
+
+def parse_bytes(content: bytes, path: Path) -> dict[str, Any]:
+    """The JSON object in the content of the file `path`.
+
+    Raises:
+        ValueError: see `read_object`.
+    """
     try:
-        values = parse_object(path.read_bytes().decode("utf-8"), path.name)
+        text = content.decode("utf-8")
     except UnicodeDecodeError:
         raise ValueError(f"{path}: not UTF-8 text") from None
-    return values
+    return parse_object(text, path.name)
 
 
 def parse_object(text: str, where: str) -> dict[str, Any]:
@@ -48,17 +63,37 @@ def parse_object(text: str, where: str) -> dict[str, Any]:
     def constant(name: str) -> float:
         raise ValueError(f"{where}: {name} is not a finite number")
 
+    def number(digits: str) -> int:
+        if len(digits) > MAX_DIGITS:
+            raise ValueError(f"{where}: number out of range ({len(digits)} digits)")
+        return int(digits)
+
+    # Before the parser, which descends as deep as the text asks it to. `check_plain` counts from the object's values.
+    if _deeper_than(text, MAX_DEPTH + 2):
+        raise ValueError(f"{where}: nested too deeply")
     try:
-        values = json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+        values = json.loads(text, object_pairs_hook=pairs, parse_constant=constant, parse_int=number)
     except json.JSONDecodeError as error:
         raise ValueError(f"{where}: not JSON ({error.msg}, line {error.lineno})") from None
-    except RecursionError:
-        raise ValueError(f"{where}: nested too deeply") from None
     if not isinstance(values, dict):
         raise ValueError(f"{where}: expected an object, got {type(values).__name__}")
     for key, value in values.items():
+        check_plain(key, f"{where}: a key")
         check_plain(value, f"{where}: {shorten(key)}")
     return values
+
+
+def _deeper_than(text: str, limit: int) -> bool:
+    depth = 0
+    for token in _TOKENS.finditer(text):
+        first = text[token.start()]
+        if first in "[{":
+            depth += 1
+            if depth > limit:
+                return True
+        elif first in "]}":
+            depth -= 1
+    return False
 
 
 def check_plain(value: Any, where: str, depth: int = 0) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from .files import open_own
+
 Event = dict[str, Any]
 Listener = Callable[[Event], None]
 
@@ -34,14 +36,14 @@ class EventLog:
         if self.writable:
             try:
                 self._append(json.dumps(event, ensure_ascii=False, allow_nan=False) + "\n")
-            except OSError as error:
+            except (OSError, ValueError) as error:
                 self.writable = False
                 self._tell({"time": event["time"], "event": "warning", "text": f"the event log stopped: {error}"})
         self._tell(event)
         return event
 
     def _append(self, line: str) -> None:
-        with open(self.path, "ab") as file:
+        with open_own(self.path, "ab") as file:
             if file.tell() > MAX_LOG_BYTES:
                 raise OSError(f"{self.path.name} has reached {MAX_LOG_BYTES} bytes")
             file.write((("\n" if self._torn else "") + line).encode("utf-8", errors="replace"))
@@ -56,11 +58,11 @@ def read_events(path: Path) -> Iterator[Event]:
     """The events of a log; a line torn by a crash is skipped."""
     if not path.exists():
         return
-    with open(path, encoding="utf-8", errors="replace") as file:
+    with open_own(path, "rb") as file:
         for line in file:
             try:
-                event = json.loads(line)
-            except ValueError:
+                event = json.loads(line.decode("utf-8", errors="replace"))
+            except (ValueError, RecursionError):
                 continue
             if isinstance(event, dict):
                 yield event
@@ -79,8 +81,8 @@ def finite(value: Any) -> Any:
 
 def _ends_torn(path: Path) -> bool:
     try:
-        with open(path, "rb") as file:
+        with open_own(path, "rb") as file:
             file.seek(-1, 2)
             return file.read(1) != b"\n"
-    except OSError:
+    except (OSError, ValueError):
         return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
+import os
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..core import atomic
-from ..core.strictjson import read_object
 from .events import finite
+from .files import check_file, check_folder, open_own, read_own_object
 from .lock import JobLock, is_locked
 
 if TYPE_CHECKING:
@@ -75,24 +75,86 @@ class JobFolder:
 
         if not self.spec.is_file():
             raise ValueError(f"{self.path}: not a job folder (no spec.json)")
-        return read_specification(read_object(self.spec))
+        return read_specification(self.spec_values())
 
-    def create(self, spec: Specification) -> None:
-        """Make the folder and write the specification, queued. An unfinished job that stood there is forgotten.
+    def spec_values(self) -> dict[str, Any]:
+        """What `spec.json` holds.
 
         Raises:
-            ValueError: the folder holds a finished or running job, or files that are not a job's.
+            ValueError, OSError: it is no JSON object, or cannot be read.
+        """
+        return read_own_object(self.spec)
+
+    def check_files(self) -> None:
+        """Refuse a folder with something else in the place of a job's file or folder: a link, a pipe, a device.
+
+        Raises:
+            ValueError: names it.
+        """
+        for path in (self.spec, self.status, self.preview, self.cancel, self.state, self.provenance):
+            check_file(path)
+        for path in (self.events, self.path / JobLock.NAME):
+            check_file(path, in_place=True)
+        check_folder(self.result)
+
+    def claim(self) -> JobLock:
+        """Make the folder, for its owner alone, and take its lock before anything of a job is written there.
+
+        Raises:
+            ValueError: the folder holds a finished job, or files that are not a job's.
+            JobBusy: another process has claimed it, or runs its job.
+            OSError: it cannot be made; no folder that was made for it stays.
+        """
+        made = missing_folders(self.path)
+        lock = JobLock(self.path)
+        try:
+            self._refuse_others()
+            while True:
+                self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+                # Between these two another process may end its job and remove the folder.
+                with suppress(FileNotFoundError):
+                    lock.acquire()
+                    break
+            self._refuse_others()
+        except BaseException:
+            lock.release(remove=bool(made))
+            remove_empty(made)
+            raise
+        return lock
+
+    def create(self, spec: Specification) -> None:
+        """Write a specification, queued, for whoever runs the job later. An unfinished job that stood there is
+        forgotten.
+
+        Raises:
+            ValueError, JobBusy, OSError: see `claim`.
+        """
+        lock = self.claim()
+        try:
+            self.begin(spec)
+        finally:
+            lock.release()
+
+    def begin(self, spec: Specification) -> None:
+        """Write a specification, queued, into a folder that has been claimed.
+
+        Raises:
             OSError: it cannot be written.
         """
-        if not self.spec.is_file() and self.path.is_dir() and any(self.path.iterdir()):
-            raise ValueError(f"{self.path}: the folder is not empty and holds no job; choose another")
-        if self.spec.exists() and (state := self.read_status().state) in ("done", "running"):
-            raise ValueError(f"{self.path}: already holds a job that is {state}; choose another folder")
-        self.path.mkdir(parents=True, exist_ok=True)
         self.forget_run()
         self.events.unlink(missing_ok=True)
         atomic.write_bytes(self.spec, to_json(spec.to_dict()))
         self.write_status(JobStatus("queued"))
+
+    def _refuse_others(self) -> None:
+        if os.path.lexists(self.path) and not self.path.is_dir():
+            raise ValueError(f"{self.path}: a file, or a link to nothing, is in the way of the job folder")
+        self.check_files()
+        unfinished = {JobLock.NAME, f"{self.spec.name}{atomic.TEMPORARY}"}
+        if not self.spec.is_file() and self.path.is_dir() and {p.name for p in self.path.iterdir()} - unfinished:
+            raise ValueError(f"{self.path}: the folder is not empty and holds no job; choose another")
+        if self.spec.exists() and self.read_status().state == "done":
+            raise ValueError(f"{self.path}: already holds a job that is done; choose another folder")
 
     def write_status(self, status: JobStatus) -> None:
         """Replace `status.json` in one step."""
@@ -102,7 +164,7 @@ class JobFolder:
         """Where the job stands now; a running one whose process is gone is `interrupted`."""
         known = {item.name for item in fields(JobStatus)}
         try:
-            values = {k: v for k, v in read_object(self.status).items() if k in known}
+            values = {k: v for k, v in read_own_object(self.status).items() if k in known}
             status = JobStatus(**values)
         except (OSError, ValueError, TypeError):
             status = JobStatus("queued" if not self.events.exists() else "running")
@@ -119,10 +181,9 @@ class JobFolder:
         Raises:
             OSError: it cannot be written; an earlier state stays.
         """
-        from safetensors.torch import save
+        from .saved_state import state_bytes
 
-        on_cpu = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
-        atomic.write_bytes(self.state, save(on_cpu, metadata={"step": str(step), "job": digest}))
+        atomic.write_bytes(self.state, state_bytes(step, tensors, digest))
 
     def load_state(self, digest: str) -> tuple[int, dict[str, Tensor]] | None:
         """The saved state of the job with `digest`, or None.
@@ -130,20 +191,15 @@ class JobFolder:
         Raises:
             ValueError: the file is damaged, or was saved with another specification, input or prior.
         """
-        if not self.state.exists():
-            return None
-        from safetensors import SafetensorError, safe_open
+        from .saved_state import read_state
 
         try:
-            with safe_open(str(self.state), framework="pt") as file:
-                metadata = file.metadata() or {}
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
-            step = int(metadata["step"])
-        except (SafetensorError, KeyError, ValueError, OSError):
+            with open_own(self.state, "rb") as file:
+                return read_state(file, digest)
+        except FileNotFoundError:
+            return None
+        except OSError:
             raise ValueError("the saved state is damaged") from None
-        if metadata.get("job") != digest:
-            raise ValueError("the saved state belongs to another specification, input or prior")
-        return step, tensors
 
     def forget_run(self) -> None:
         """Remove what an unfinished run left, but not a result."""
@@ -157,17 +213,38 @@ class JobFolder:
             atomic.remove_partial(path)
 
     def remove(self) -> None:
-        """Remove the job, and the folder where nothing else is in it."""
+        """Remove the job, but for the lock that its remover holds."""
         self.forget_run()
-        for path in (self.spec, self.status, self.events, self.provenance, self.path / JobLock.NAME):
-            path.unlink(missing_ok=True)
-        shutil.rmtree(self.result, ignore_errors=True)
-        with suppress(OSError):
-            self.path.rmdir()
+        for path in (self.spec, self.status, self.events, self.provenance, self.result):
+            atomic.discard(path)
 
     def discard_partial_result(self) -> None:
         """Remove a half-written result."""
-        shutil.rmtree(self.result_partial, ignore_errors=True)
+        atomic.discard(self.result_partial)
+
+
+def missing_folders(path: Path) -> list[Path]:
+    """Those of a folder and its parents that do not exist, outermost first.
+
+    Raises:
+        OSError: a name that no folder can have.
+    """
+    missing: list[Path] = []
+    for folder in (path, *path.parents):
+        try:
+            os.lstat(folder)
+        except (FileNotFoundError, NotADirectoryError):
+            missing.insert(0, folder)
+        else:
+            break
+    return missing
+
+
+def remove_empty(folders: list[Path]) -> None:
+    """Remove folders that were made in vain, innermost first, as far as nothing lies in them."""
+    for folder in reversed(folders):
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def to_json(values: dict[str, Any]) -> bytes:

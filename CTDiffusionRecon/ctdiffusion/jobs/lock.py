@@ -6,11 +6,15 @@ import json
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+from .files import open_own
+
 # The locked byte lies far behind the text, because Windows refuses to read a locked region.
 _LOCKED_BYTE = 1 << 30
+_LARGEST_PID = 2**31
 
 
 class JobBusy(OSError):
@@ -18,7 +22,7 @@ class JobBusy(OSError):
 
 
 class JobLock:
-    """An advisory lock on the file `lock`.
+    """An advisory lock on a file, `lock` in a job folder.
 
     The system ties it to the process, not to the file's existence: a dead worker's lock is free at once, whatever the
     clock or a reused process number say. The pid and start time in the file are for people.
@@ -26,8 +30,9 @@ class JobLock:
 
     NAME = "lock"
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / self.NAME
+    def __init__(self, folder: Path, name: str = NAME, what: str = "is running this job") -> None:
+        self.path = folder / name
+        self._what = what
         self._file: IO[bytes] | None = None
 
     def acquire(self, patience_s: float = 0.5) -> int | None:
@@ -38,17 +43,11 @@ class JobLock:
 
         Raises:
             JobBusy: another process holds it.
+            ValueError: the file is a link or no regular file.
             OSError: the file cannot be written.
         """
-        file = open(self.path, "a+b")  # noqa: SIM115 - held until release
-        give_up = time.monotonic() + patience_s
-        while not _try_lock(file):
-            if time.monotonic() > give_up:
-                holder = _read(file).get("pid")
-                file.close()
-                raise JobBusy(f"{self.path.parent}: another process (pid {holder}) is running this job")
-            time.sleep(0.02)
-        stale = _read(file).get("pid")
+        file = self._locked(patience_s)
+        stale = _pid(file)
         try:
             file.truncate(0)
             file.write(json.dumps({"pid": os.getpid(), "started": time.time()}).encode())
@@ -57,35 +56,66 @@ class JobLock:
             file.close()
             raise
         self._file = file
-        return stale if isinstance(stale, int) else None
+        return stale
 
-    def release(self) -> None:
-        """Give the lock back; harmless where it is not held."""
-        if self._file is None:
+    def release(self, remove: bool = False) -> None:
+        """Give the lock back, and with `remove` leave no file; harmless where it is not held."""
+        file, self._file = self._file, None
+        if file is None:
             return
         try:
-            self._file.truncate(0)
+            file.truncate(0)
+            # While it is still locked: afterwards the file may be somebody else's. Windows removes no open file.
+            if remove and sys.platform != "win32":
+                self.path.unlink(missing_ok=True)
         finally:
-            self._file.close()
-            self._file = None
+            file.close()
+        if remove and sys.platform == "win32":
+            with suppress(OSError):
+                self.path.unlink(missing_ok=True)
+
+    def _locked(self, patience_s: float) -> IO[bytes]:
+        give_up = time.monotonic() + patience_s
+        while True:
+            file = open_own(self.path, "a+b")
+            if _try_lock(file):
+                if _is_at(file, self.path):
+                    return file
+                # Its last holder has removed it meanwhile.
+            elif time.monotonic() > give_up:
+                holder = _pid(file)
+                file.close()
+                place = self.path.parent if self.path.name == self.NAME else self.path
+                raise JobBusy(f"{place}: another process (pid {holder}) {self._what}")
+            file.close()
+            time.sleep(0.02)
 
 
 def is_locked(folder: Path) -> bool:
     """True while a living process runs the job in `folder`."""
     try:
-        with open(folder / "lock", "r+b") as file:
+        with open_own(folder / JobLock.NAME, "r+b") as file:
             return not _try_lock(file)
-    except OSError:
+    except (OSError, ValueError):
         return False
 
 
-def _read(file: IO[bytes]) -> dict[str, Any]:
+def _is_at(file: IO[bytes], path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.lstat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _pid(file: IO[bytes]) -> int | None:
+    """Who has written the file last, for people."""
     file.seek(0)
     try:
-        values = json.loads(file.read(4096).decode())
-    except ValueError:
-        return {}
-    return values if isinstance(values, dict) else {}
+        values: Any = json.loads(file.read(4096).decode())
+    except (ValueError, RecursionError):
+        return None
+    pid = values.get("pid") if isinstance(values, dict) else None
+    return pid if isinstance(pid, int) and 0 < pid < _LARGEST_PID else None
 
 
 if sys.platform == "win32":

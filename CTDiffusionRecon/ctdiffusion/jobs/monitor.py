@@ -179,6 +179,7 @@ def write_preview(hu: Tensor, path: Path, window: tuple[float, float] = (-1000.0
     itk = toolkit()
     grey = (hu.nan_to_num(window[0]) - window[0]) / (window[1] - window[0])
     temporary = path.with_name(f"{path.stem}{atomic.TEMPORARY}{path.suffix}")
+    atomic.discard(temporary)
     itk.WriteImage(itk.GetImageFromArray((grey.clamp(0, 1) * 255).to(torch.uint8).numpy()), str(temporary))
     temporary.replace(path)
 

@@ -80,13 +80,13 @@ def watching(stop: StopRequest, cancel_file: Path | None = None, stdin: bool = F
 
     A thread does the watching, because a Python signal handler has to wait for a long call into torch to return while
     the system's wake-up byte does not. The process is ended hard when the job has not stopped `GRACE_S` after the
-    first request, or at a second signal.
+    first request, or at a second signal. A hang-up that whoever started this process had ignored (nohup) stays so.
     """
     reader, writer = socket.socketpair()
     reader.setblocking(False)
     writer.setblocking(False)
     ended = threading.Event()
-    before = {number: signal.signal(number, _heard) for number in _signals()}
+    before = {number: signal.signal(number, _heard) for number in _signals() if not _ignored_hangup(number)}
     wakeup = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
     if stdin:
         threading.Thread(target=_watch_stdin, args=(stop,), daemon=True).start()
@@ -129,6 +129,10 @@ def _watch_stdin(stop: StopRequest) -> None:
 
 def _heard(number: int, frame: FrameType | None) -> None:
     """The wake-up byte has already told the watcher."""
+
+
+def _ignored_hangup(number: signal.Signals) -> bool:
+    return sys.platform != "win32" and number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN
 
 
 def _signals() -> tuple[signal.Signals, ...]:

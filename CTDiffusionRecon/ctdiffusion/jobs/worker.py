@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from ..core.badinput import blames_input
 from ..core.monitor import Cancelled
 from .events import Event, EventLog, Listener
 from .folder import JobFolder, JobStatus
@@ -24,6 +25,7 @@ def run_job(
     listener: Listener | None = None,
     stop: StopRequest | None = None,
     save_s: float = 20.0,
+    lock: JobLock | None = None,
 ) -> JobStatus:
     """Run the job in `folder` and return how it ended; whatever goes wrong with it ends up in the status.
 
@@ -33,30 +35,40 @@ def run_job(
         listener: called with every event, in this thread.
         stop: request to stop; without it the job can still be cancelled by a file `cancel` in its folder.
         save_s: shortest time in s between two saved states.
+        lock: the folder's lock where the caller holds it already, and goes on to hold it.
 
     Raises:
         JobBusy: another process runs this job.
-        ValueError: not a job folder, or a finished one that is not to be resumed.
+        ValueError: not a job folder, a finished one that is not to be resumed, or a link among the job's files.
         OSError: the folder cannot be written to.
     """
     job = JobFolder(folder)
     stop = stop or StopRequest()
     if not job.spec.is_file():
         raise ValueError(f"{folder}: not a job folder (no spec.json)")
+    job.check_files()
+    if lock is not None:
+        return _run(job, resume, listener, stop, None, save_s)
     lock = JobLock(folder)
     stale = lock.acquire()
     try:
-        before = job.read_status()
-        if before.state == "done" and resume:
-            if listener is not None:
-                numbers = {"metrics": before.metrics, "misfit": before.misfit}
-                listener({"time": round(time.time(), 3), "event": "result", "path": before.result, **numbers})
-            return before
-        if before.state == "done":
-            raise ValueError(f"{folder}: the job is already done")
-        return _run_locked(job, resume, listener, stop, stale, save_s)
+        return _run(job, resume, listener, stop, stale, save_s)
     finally:
         lock.release()
+
+
+def _run(
+    job: JobFolder, resume: bool, listener: Listener | None, stop: StopRequest, stale: int | None, save_s: float
+) -> JobStatus:
+    before = job.read_status()
+    if before.state == "done" and resume:
+        if listener is not None:
+            numbers = {"metrics": before.metrics, "misfit": before.misfit}
+            listener({"time": round(time.time(), 3), "event": "result", "path": before.result, **numbers})
+        return before
+    if before.state == "done":
+        raise ValueError(f"{job.path}: the job is already done")
+    return _run_locked(job, resume, listener, stop, stale, save_s)
 
 
 def _run_locked(
@@ -94,12 +106,9 @@ def _run_locked(
     except Cancelled:
         stop.close()
         return stopped(stop.reason or INTERRUPTED)
-    except (ValueError, FileNotFoundError) as error:
-        stop.close()
-        return end(_failed(error, bad_input=True))
     except Exception as error:
         stop.close()
-        return end(_failed(error, bad_input=False))
+        return end(_failed(error, bad_input=blames_input(error, job.path)))
     finally:
         stop.on_exit.remove(tidy)
     log.emit("status", state=status.state, error=None)
@@ -137,12 +146,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with watching(stop, args.folder / "cancel", args.watch_stdin):
             status = run_job(args.folder, args.resume, print_json if args.json else None, stop, args.save_every)
-    except (ValueError, JobBusy) as error:
+    except (ValueError, OSError) as error:
         print(f"error: {one_line(error)}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"error: {one_line(error)}", file=sys.stderr)
-        return 1
+        return 2 if isinstance(error, JobBusy) or blames_input(error) else 1
     if status.error:
         print(f"error: {status.error}" if status.state == "failed" else status.error, file=sys.stderr)
     return status.exit_code

@@ -15,13 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..scan.beams import FULL_TURN, ConeBeam, FanBeam, Geometry, ParallelBeam
+from ..scan.viewgaps import ViewGaps, unmeasured
 
 Array = NDArray[np.float64]
 
-# A gap this many times wider than the usual spacing is a missing arc, not a coarse sampling.
-MISSING = 3.0
-# Views closer than this (radians) are one measurement taken twice.
-SAME = 1e-6
 # Widest transition (radians) over which views near the end of an arc fade in where their lines were measured twice.
 FADE = math.radians(30.0)
 
@@ -52,23 +49,21 @@ class Coverage:
         return best
 
 
-def coverage(angles: tuple[float, ...], period: float = FULL_TURN) -> Coverage:
-    """Coverage of the circle by views at `angles` (radians, any order, any spacing)."""
-    place = np.mod(np.asarray(angles, dtype=np.float64), period)
-    place[period - place < SAME] = 0.0
-    order = np.argsort(place, kind="stable")
-    ordered = place[order]
-    group = np.concatenate([[0], np.cumsum(np.diff(ordered) > SAME)])
-    position = ordered[np.concatenate([[True], np.diff(group) > 0])]
-    # gap[k] lies between position k and its successor on the circle
-    gap = np.append(np.diff(position), position[0] + period - position[-1])
-    usual = float(np.quantile(gap, 0.75, method="lower"))
-    missing = gap > MISSING * usual
-    half = 0.5 * np.where(missing, usual, gap)
-    share = (half + np.roll(half, 1)) / np.bincount(group)
-    steps = np.empty(len(angles))
-    steps[order] = share[group]
-    return Coverage(period, steps, _arcs(position, gap, missing, usual))
+def coverage(angles: tuple[float, ...], period: float = FULL_TURN, opposite: float | None = None) -> Coverage:
+    """Coverage of the circle by views at `angles` (radians, any order, any spacing).
+
+    Every view stands for half the gap to either neighbour; at a missing arc for half the usual step beside it.
+
+    Args:
+        angles: the views.
+        period: pi where opposite views are the same, else 2 pi.
+        opposite: half fan angle in radians up to which opposite views see the same lines; None where they do not.
+    """
+    found = ViewGaps.between(angles, period)
+    missing = unmeasured(found, angles, opposite)
+    before, after = 0.5 * np.where(missing, found.beside, found.gap)
+    share = (before + np.roll(after, 1)) / np.bincount(found.group)
+    return Coverage(period, share[found.group], _arcs(found, missing))
 
 
 def missing_directions(geometry: Geometry) -> float:
@@ -77,20 +72,19 @@ def missing_directions(geometry: Geometry) -> float:
     A parallel beam's lines of one direction are seen from either end, so view angles count modulo pi. For fan and cone
     beams that is the direction of the central ray.
     """
-    covered = coverage(geometry.angles, math.pi)
-    return max(0.0, math.pi - sum(length for _, length in covered.arcs)) if covered.arcs else 0.0
+    found = ViewGaps.between(geometry.angles, math.pi)
+    return float(found.hole[found.outstanding & (found.gap > found.recurring())].sum())
 
 
-def _arcs(position: Array, gap: Array, missing: NDArray[np.bool_], usual: float) -> tuple[tuple[float, float], ...]:
+def _arcs(found: ViewGaps, missing: NDArray[np.bool_]) -> tuple[tuple[float, float], ...]:
+    """(start, length) from each missing arc to the next, half a step more on either side."""
     ends = np.flatnonzero(missing)
     arcs = []
-    for k, end in enumerate(ends):
-        previous = ends[k - 1]
-        first = (previous + 1) % len(position)
-        # The positions from `first` to `end`, with the gaps between them; half a step more on either side.
-        count = (end - first) % len(position)
-        length = float(sum(gap[(first + i) % len(position)] for i in range(count))) + usual
-        arcs.append((float(position[first]) - 0.5 * usual, length))
+    for previous, end in zip(np.roll(ends, 1), ends, strict=True):
+        first = (previous + 1) % len(found.position)
+        before, after = 0.5 * found.beside[1, previous], 0.5 * found.beside[0, end]
+        length = np.mod(found.position[end] - found.position[first], found.period) + before + after
+        arcs.append((float(found.position[first] - before), float(length)))
     return tuple(arcs)
 
 
@@ -151,8 +145,10 @@ def ray_weights(geometry: ParallelBeam | FanBeam | ConeBeam) -> Array:
         aperture = Aperture(edges[0], edges[1])
         own, other = aperture.confidence(positions), aperture.confidence(-positions)
         return whole.steps[:, None] * (own / (own + other))[None, :]
-    covered = coverage(geometry.angles)
     low, high = fan_angles(geometry, edges)
+    # The outer lines of a detector that is offset by more than a quarter column each way have no opposite view.
+    both = abs(edges[0] + edges[1]) <= 2.0 * geometry.column_spacing
+    covered = coverage(geometry.angles, opposite=max(-low, high) if both else None)
     gamma = fan_angles(geometry, positions)[None, :]
     beta, gamma = np.broadcast_arrays(beta, gamma)
     return covered.steps[:, None] * share(covered, Aperture(low, high), beta, gamma)

@@ -6,6 +6,10 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
+from .viewgaps import whole_turn
+
+__all__ = ["FULL_TURN", "checked_angles", "equispaced", "limited_angle", "spread", "whole_turn"]
+
 FULL_TURN = 2.0 * math.pi
 
 
@@ -68,10 +72,3 @@ def spread(angles: Sequence[float], count: int) -> list[int]:
     if not (all(s > 0.0 for s in steps) or all(s < 0.0 for s in steps)):
         order.sort(key=lambda i: (angles[i] - angles[0]) % FULL_TURN)
     return [order[k * there // count] for k in range(count)]
-
-
-def whole_turn(angles: Sequence[float]) -> bool:
-    """True where the views go round without a gap of more than twice the usual one."""
-    wrapped = sorted(a % FULL_TURN for a in angles)
-    gaps = [b - a for a, b in zip(wrapped, [*wrapped[1:], wrapped[0] + FULL_TURN], strict=True)]
-    return len(angles) > 2 and max(gaps) < 2.0 * FULL_TURN / len(angles) + 1e-9

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
 
+from .declared import DECLARED
 from .fields import Fields
+
+# Texts that are searched for a number are this long at most; those of real notes have a few words.
+LONGEST_NOTE = 500
 
 
 def adapted(values: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -65,7 +70,7 @@ def _parallel(fields: Fields, where: str) -> dict[str, Any]:
     if pixel is not None:
         result["geometry"]["column_spacing_mm"] = pixel
     if fields.flag("log_transformed"):
-        factor = re.search(r"(\d+(\.\d+)?)\s*\*\s*ln", str(fields.any("scale", "")))
+        factor = re.search(r"(\d+(\.\d+)?)\s*\*\s*ln", _note(fields.any("scale", ""), f"{where}.scale"))
         if factor and not float(factor.group(1)) > 0.0:
             raise ValueError(f"{where}.scale: must be a positive multiple of ln(x), got {factor.group(0)!r}")
         return result | {
@@ -80,12 +85,20 @@ def _parallel(fields: Fields, where: str) -> dict[str, Any]:
 
 def _leading_number(value: Any, where: str) -> float | None:
     """A number, or a text that begins with one and may add words ("630 (array centre)")."""
-    found = re.match(r"\s*([-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?)(\s|$)", str(value))
     if value is None:
         return None
-    if isinstance(value, bool) or found is None:
-        raise ValueError(f"{where}: must begin with a number, got {str(value)[:60]!r}")
+    text = _note(value, where)
+    found = re.match(r"\s*([-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?)(\s|$)", text)
+    if isinstance(value, bool) or found is None or not math.isfinite(float(found.group(1))):
+        raise ValueError(f"{where}: must begin with a number, got {text[:60]!r}")
     return float(found.group(1))
+
+
+def _note(value: Any, where: str) -> str:
+    """A number or a text of bounded length, as text: searching a long one takes the square of its length."""
+    if isinstance(value, (dict, list)) or (isinstance(value, str) and len(value) > LONGEST_NOTE):
+        raise ValueError(f"{where}: must be a number or a text of at most {LONGEST_NOTE} characters")
+    return str(value)
 
 
 def exchange() -> dict[str, Any]:
@@ -96,5 +109,5 @@ def exchange() -> dict[str, Any]:
         "values": "counts",
         "flat": "/exchange/data_white",
         "dark": "/exchange/data_dark",
-        "angles": {"array": "/exchange/theta", "unit": "deg"},
+        "angles": {"array": "/exchange/theta", "unit": DECLARED},
     }

@@ -8,16 +8,18 @@ from numpy.typing import NDArray
 from ...scan.beams import FULL_TURN
 from .description import Angles
 
+DEGREE = np.pi / 180.0
 # Two views closer than this (in radians) are one view taken twice.
 SAME_VIEW = 1e-6
 
 
 def engine_angles(
-    values: NDArray[np.float64], how: Angles, where: str
+    values: NDArray[np.float64], how: Angles, unit: float, where: str
 ) -> tuple[NDArray[np.float64], list[int], list[str]]:
     """Angles in radians, the indices of the views to keep, and warnings.
 
-    Several turns are wrapped into one, and views repeated at one angle are left out.
+    `unit` is what one of `values` is in radians. Several turns are wrapped into one, and views repeated at one angle
+    are left out.
 
     Raises:
         ValueError: angles that are not finite, or that look like degrees given as radians.
@@ -26,12 +28,11 @@ def engine_angles(
         raise ValueError(f"{where}.angles: every view angle must be finite")
     span = float(np.ptp(values))
     warnings = []
-    if how.unit == "rad" and span > 2.0 * FULL_TURN:
+    if unit == 1.0 and span > 2.0 * FULL_TURN:
         raise ValueError(f"{where}.angles: a span of {span:g} rad is {span / FULL_TURN:.3g} turns: are they degrees?")
-    if how.unit == "deg" and values.size > 16 and span < 1.01 * FULL_TURN:
+    if unit == DEGREE and values.size > 16 and span < 1.01 * FULL_TURN:
         warnings.append(f"the angles span only {span:g} degrees: were they given in radians?")
-    scale = np.pi / 180.0 if how.unit == "deg" else 1.0
-    angles = (how.sense * values + how.start) * scale
+    angles = (how.sense * values + how.start) * unit
     if float(np.ptp(angles)) > FULL_TURN * (1.0 + 1e-9):
         warnings.append("the angles span more than one turn and were wrapped into one")
         angles = angles % FULL_TURN

@@ -20,8 +20,13 @@ MOST_BROKEN = 0.5
 # With this many flat frames their scatter tells how many photons one count stands for.
 FRAMES_FOR_GAIN = 5
 LOWEST_PHOTONS = 1.0
+# Fractions are in a unit that no detector counts in. The open beam is then taken for so many photons: as many as a
+# detector element of a CT scanner gets, so the line integrals do not depend on the unit.
+USUAL_PHOTONS = 1e5
 # No object keeps every photon from so many of the rays.
 MOST_STARVED = 0.5
+# No object lets more than the open beam through; noise does, in few rays.
+BRIGHTER = 1.65
 # Beyond this share of readings that are not finite, a file is not what it is said to be.
 MOST_HOLES = 0.1
 
@@ -51,12 +56,13 @@ def from_counts(
         counts: `[view, row or slice, column]`.
         flat: frames of the open beam `[frame, row or slice, column]`.
         dark: frames without beam, likewise.
-        photons_per_count: gain; None takes it from the scatter of the flat frames.
+        photons_per_count: gain; None takes it from the scatter of the flat frames, else one photon a count, or
+            `USUAL_PHOTONS` in the open beam where the readings are fractions.
         saturation: counts from which on a pixel is saturated; None takes full scale of whole numbers.
 
     Raises:
-        ValueError: shapes that do not fit, too many readings that are not finite, or a flat field that is not
-            brighter than the dark.
+        ValueError: shapes that do not fit, too many readings that are not finite or less than one photon, or a flat
+            field that is not brighter than the dark.
     """
     if flat.shape[1:] != counts.shape[1:] or dark.shape[1:] != counts.shape[1:]:
         raise ValueError(
@@ -85,16 +91,30 @@ def from_counts(
     gain = photons_per_count
     if gain is None:
         gain = _gain(flat - mean_dark, broken) if len(flat) >= FRAMES_FOR_GAIN else None
-        if gain is None:
+        if gain is None and _whole(counts):
             gain = 1.0
             warnings.append("photons_per_count is not known, one was assumed: the noise level is a guess")
+        elif gain is None:
+            gain = USUAL_PHOTONS / typical
+            warnings.append(
+                f"photons_per_count is not known and the counts are fractions, {USUAL_PHOTONS:,.0f} photons in the "
+                "open beam were assumed: the noise level is a guess"
+            )
     electronic = float((dark[:, ~broken].std(0, ddof=1)).mean()) * gain if len(dark) > 1 and not broken.all() else 0.0
     bright = np.maximum(gain * beam, LOWEST_PHOTONS)
     photons = gain * (counts - mean_dark)
     starved = photons < LOWEST_PHOTONS
     starved &= ~(broken | holes)
-    if starved.any():
-        warnings.append(f"{_percent(starved)} of the readings are zero or negative after the dark was taken off")
+    if starved.mean() > MOST_STARVED:
+        raise ValueError(
+            f"{_percent(starved)} of the readings are less than one photon after the dark was taken off: do flat, dark "
+            "and photons_per_count belong to them?"
+        )
+    dark_readings = starved & (photons <= 0.0)
+    if dark_readings.any():
+        warnings.append(f"{_percent(dark_readings)} of the readings are zero or negative after the dark was taken off")
+    if (faint := starved & ~dark_readings).any():
+        warnings.append(f"{_percent(faint)} of the readings are less than one photon, and count as one")
     photons = np.maximum(photons, LOWEST_PHOTONS)
     values = np.log(bright / photons)
     variance = (photons + electronic**2) / photons**2 + (bright + electronic**2) / (len(flat) * bright**2)
@@ -107,12 +127,18 @@ def from_transmission(transmission: Float, photons: float | None) -> LineIntegra
     """-ln of corrected intensities I / I0; the variance follows from I where the photons in air are known.
 
     Raises:
-        ValueError: more readings without a photon than any object causes.
+        ValueError: more readings without a photon, or brighter than air, than any object causes.
     """
     lowest = LOWEST_PHOTONS / photons if photons else 1e-6
     starved = ~(transmission > lowest)
     if starved.mean() > MOST_STARVED:
         raise ValueError(f"{_percent(starved)} of the readings are zero or negative: line integrals, not transmission?")
+    # Percent, counts, or an air scan of another exposure.
+    if float((transmission > BRIGHTER).mean()) > MOST_HOLES:
+        raise ValueError(
+            f"transmission up to {float(transmission.max()):g}, where 1 is air: counts (values = counts), or another "
+            "unit (scale)?"
+        )
     values = -np.log(np.where(starved, lowest, transmission))
     warnings = (f"{_percent(starved)} of the readings are zero or negative",) if starved.any() else ()
     return LineIntegrals(values, None if photons is None else np.exp(values) / photons, warnings)
@@ -145,6 +171,11 @@ def _broken_pixels(beam: Float, dark: Float, typical: float, counts: NDArray[Any
     return broken
 
 
+def _whole(counts: NDArray[Any]) -> bool:
+    """Whether the readings are whole numbers, as a detector's own counts are, and not all of them 0 or 1."""
+    return bool(float(counts.max()) > 1.0 and (counts.dtype.kind in "iu" or (counts == np.rint(counts)).all()))
+
+
 def _saturated(counts: NDArray[Any], saturation: float | None) -> NDArray[np.bool_]:
     if saturation is None:
         # Detectors stop at 2^bits - 1; only whole numbers that reach such a value exactly can mean it.
@@ -169,4 +200,4 @@ def _gain(flat: Float, broken: NDArray[np.bool_]) -> float | None:
 
 
 def _percent(mask: NDArray[np.bool_]) -> str:
-    return f"{100.0 * float(mask.mean()):.2g} %"
+    return f"{100.0 * float(mask.mean()):.3g} %"

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...core.regularfile import read_regular
+from ...core.strictjson import shorten
 from .adapters import adapted
-from .fields import Fields
+from .declared import DECLARED
+from .fields import SMALLEST, Fields
 
 FORMAT = "ctdiffusion-projections"
 KINDS = ("parallel", "fan", "fan-curved", "cone")
@@ -16,6 +20,8 @@ VALUES = ("line-integrals", "transmission", "counts")
 AXES = ("slice", "view", "row", "column")
 LARGEST_FILE = 50_000_000
 MOST_VIEWS = 100_000
+# Pitch of a detector in mm, and attenuation of water in 1/mm at the lowest energy of any scanner.
+LARGEST_PITCH, LARGEST_WATER = 1e3, 1e3
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,8 @@ class Beam:
 class Angles:
     """View angles: `values` as listed, or the name of the `array` that holds them.
 
-    The engine's angle is `sense * value + start`, all in `unit`.
+    The engine's angle is `sense * value + start`, all in `unit`: deg, rad, or declared (as the array's own attribute
+    says, else degrees).
     """
 
     values: tuple[float, ...] | None
@@ -70,28 +77,40 @@ class Description:
     mu_water: float | None
 
 
-def read_description(path: Path) -> Description:
+def read_description(path: Path, named: Path | None = None) -> Description:
     """Read a geometry file, in this program's format or in one of those that `adapters` knows.
 
+    Args:
+        path: the geometry file.
+        named: the data file, where the user named that one: it may be a link to another folder.
+
     Raises:
-        ValueError: not JSON, an unknown or missing field, a wrong type or a data file outside its folder.
+        ValueError: no regular file of a bounded size, not JSON, an unknown or missing field, a key that appears twice,
+            a wrong type or a data file outside its folder.
     """
-    if path.stat().st_size > LARGEST_FILE:
-        raise ValueError(f"{path.name}: too large for a geometry file")
+    text = read_regular(path, LARGEST_FILE)
     try:
-        values = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_constant)
+        values = json.loads(text.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_pair_twice)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path.name}: not a geometry file in JSON: {error}") from None
     if isinstance(values, dict) and "format" not in values:
         values = adapted(values, path)
-    return parse_description(values, path)
+    return parse_description(values, path, named)
 
 
 def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is not a number")
 
 
-def parse_description(values: Any, path: Path) -> Description:
+def _no_pair_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {shorten(next(n for n in names if names.count(n) > 1))} appears twice")
+    return found
+
+
+def parse_description(values: Any, path: Path, named: Path | None = None) -> Description:
     """Check the values of a geometry file that lies, or would lie, at `path`; see `read_description`."""
     top = Fields(values, path.name)
     top.choice("format", (FORMAT,))
@@ -101,7 +120,7 @@ def parse_description(values: Any, path: Path) -> Description:
     top.any("comment", None)
     description = Description(
         name=top.text("name", path.stem),
-        file=_beside(path, top.text("file")),
+        file=_beside(path, top.text("file"), named),
         data=top.text("data"),
         axes=_axes(top.texts("axes"), path.name),
         values=top.choice("values", VALUES),
@@ -115,23 +134,44 @@ def parse_description(values: Any, path: Path) -> Description:
         angles=_angles(top.inside("angles"), path.name),
         grid_shape=_shape(top, path.name),
         grid_spacing=top.numbers("grid_spacing_mm", 3, None),
-        mu_water=top.number("mu_water_per_mm", None, positive=True),
+        mu_water=top.length("mu_water_per_mm", None, LARGEST_WATER),
     )
     top.finish()
+    if description.grid_spacing and not all(SMALLEST <= s <= LARGEST_PITCH for s in description.grid_spacing):
+        raise ValueError(f"{path.name}.grid_spacing_mm: must be from {SMALLEST:g} to {LARGEST_PITCH:g}")
     if description.scale == 0.0:
         raise ValueError(f"{path.name}.scale: must not be 0, which leaves nothing of the data")
     _check_detector(description, path.name)
     return description
 
 
-def _beside(path: Path, name: str) -> Path:
-    folder = path.parent.resolve()
-    target = (folder / name).resolve()
-    if folder not in target.parents:
-        raise ValueError(f"{path.name}.file: {name!r} lies outside the folder of the geometry file; not followed")
-    if not target.is_file():
-        raise ValueError(f"{path.name}.file: {name!r} is missing")
-    return target
+def _beside(path: Path, name: str, named: Path | None) -> Path:
+    """The data file by the name it has beside the geometry file, which a link there may have given it.
+
+    What lies outside that folder is refused, unless it is what the user named: then the user has chosen it. Where the
+    geometry file itself was named through a link, the data may also lie beside the file that it leads to.
+    """
+    where, shown = f"{path.name}.file", shorten(name)
+    if "\0" in name or any("\ud800" <= c <= "\udfff" for c in name):
+        raise ValueError(f"{where}: {shown} is no name that a file can have")
+    try:
+        folder = path.parent.resolve()
+        if path.is_symlink() and not os.path.lexists(folder / name):
+            folder = path.resolve().parent
+        place = Path(os.path.normpath(folder / name))
+        target = place.resolve()
+        chosen = named is not None and place == named.parent.resolve() / named.name
+        if not chosen and (folder not in place.parents or folder not in target.parents):
+            raise ValueError(f"{where}: {shown} lies outside the folder of the geometry file; not followed")
+        if not target.exists():
+            raise ValueError(f"{where}: {shown} is missing")
+        if not target.is_file():
+            raise ValueError(f"{where}: {shown} is not a regular file")
+    except (OSError, RuntimeError) as error:
+        # Names that are too long, and links that go round in circles.
+        why = getattr(error, "strerror", None) or "links that go round in circles"
+        raise ValueError(f"{where}: {shown} cannot be used: {why}") from None
+    return place
 
 
 def _axes(axes: tuple[str, ...], where: str) -> tuple[str, ...]:
@@ -155,17 +195,17 @@ def _beam(fields: Fields) -> Beam:
     kind = fields.choice("kind", KINDS)
     near = default = None
     if kind != "parallel":
-        near = fields.number("source_to_isocentre_mm", positive=True)
-        default = fields.number("source_to_detector_mm", positive=True)
+        near = fields.length("source_to_isocentre_mm")
+        default = fields.length("source_to_detector_mm")
     beam = Beam(
         kind=kind,
         source_to_isocentre=near,
         source_to_detector=default,
-        column_spacing=fields.number("column_spacing_mm", None, positive=True),
-        row_spacing=fields.number("row_spacing_mm", None, positive=True),
-        column_offset=float(fields.number("column_offset_mm", 0.0)),
-        row_offset=float(fields.number("row_offset_mm", 0.0)),
-        rotation_centre_column=fields.number("rotation_centre_column", None),
+        column_spacing=fields.length("column_spacing_mm", None, LARGEST_PITCH),
+        row_spacing=fields.length("row_spacing_mm", None, LARGEST_PITCH),
+        column_offset=float(fields.offset("column_offset_mm", 0.0)),
+        row_offset=float(fields.offset("row_offset_mm", 0.0)),
+        rotation_centre_column=fields.offset("rotation_centre_column", None),
         reversed_columns=fields.flag("reversed_columns"),
         reversed_rows=fields.flag("reversed_rows"),
     )
@@ -185,7 +225,7 @@ def _angles(fields: Fields, where: str) -> Angles:
     sense = fields.number("sense", 1)
     if sense not in (1, -1):
         raise ValueError(f"{where}.angles.sense: must be 1 or -1, got {sense!r}")
-    unit = fields.choice("unit", ("deg", "rad"))
+    unit = fields.choice("unit", ("deg", "rad", DECLARED))
     angles = Angles(values, array, unit, int(sense), float(fields.number("start", 0.0)))
     fields.finish()
     return angles

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from ...core.strictjson import shorten
+
 _REQUIRED = object()
 LARGEST = 2**63
+SMALLEST = 1e-7
 
 
 class Fields:
@@ -49,6 +52,20 @@ class Fields:
         good = _is_number(value) and (value > 0 or not positive)
         return self._expect(good, name, "a positive number" if positive else "a finite number", value)
 
+    def length(self, name: str, default: Any = _REQUIRED, largest: float = 1e7) -> Any:
+        """A positive length in mm between 0.1 nm and `largest`: no scanner is smaller or larger."""
+        value = self.number(name, default, positive=True)
+        if value is default:
+            return value
+        return self._expect(SMALLEST <= value <= largest, name, f"from {SMALLEST:g} to {largest:g}", value)
+
+    def offset(self, name: str, default: Any = _REQUIRED, largest: float = 1e7) -> Any:
+        """A number of either sign, at most `largest`."""
+        value = self.number(name, default)
+        if value is default:
+            return value
+        return self._expect(abs(value) <= largest, name, f"from {-largest:g} to {largest:g}", value)
+
     def text_or_number(self, name: str) -> str | float | None:
         value = self.any(name, None)
         good = value is None or _is_number(value) or (isinstance(value, str) and value != "")
@@ -74,7 +91,7 @@ class Fields:
     def finish(self) -> None:
         """Refuse what was not asked for."""
         for name in self._rest:
-            raise ValueError(f"{self._where}.{name}: unknown field")
+            raise ValueError(f"{self._where}.{shorten(name)}: unknown field")
 
     def _expect(self, good: bool, name: str, wanted: str, value: Any) -> Any:
         if not good:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +12,30 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ...core.regularfile import check_regular
 from ...core.units import AttenuationScale
 from ...images import dicom
+from ...images.ctpd import projections_refusal
 from ...images.header import image_suffix
 from ...scan.beams import ConeBeam, FanBeam, Geometry, Grid, ParallelBeam
 from ...scan.projections import Projections
 from .adapters import exchange
 from .angles import engine_angles
-from .arrays import read_arrays
+from .arrays import check_readable, read_arrays, read_declared
+from .countrange import refuse_wrapped, wrapped_somewhere
 from .counts import MOST_HOLES, LineIntegrals, bridged, from_counts, from_transmission
+from .declared import Declared, check_counts, factor, radians
 from .description import FORMAT, Beam, Description, parse_description, read_description
 from .suffixes import HDF5_SUFFIXES
 
 Float = NDArray[np.float64]
 
+# Filtering an offset detector takes one that reaches as far on the other side: nobody's is this many widths off.
+FARTHEST_OFF = 4.0
 # No ray through anything that a detector still sees behind reaches this; counts and scaled logarithms do.
 LARGEST_LINE_INTEGRAL = 30.0
+# Nothing is brighter than the open beam, but for noise behind much of it.
+LOWEST_LINE_INTEGRAL, MOST_NEGATIVE = -0.5, 0.1
 
 
 @dataclass(frozen=True)
@@ -54,27 +63,40 @@ def read_projections(path: str | Path) -> MeasuredProjections:
             beside it, or an HDF5 file in the data exchange layout, which needs none.
 
     Raises:
-        ValueError: files that do not fit each other, or are no projections; the text names the file and the field.
+        ValueError: files that do not fit each other, are no projections, or no regular files; the text names the file
+            and the field.
         OSError: no such file.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
+    try:
+        check_regular(path)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: no such file") from None
+    except ValueError:
+        if os.path.isdir(path) and (first := _first_dicom(path)) is not None:
+            raise ValueError(f"{path.name}: a folder of DICOM files; {projections_refusal(first)}") from None
+        raise
     return _measured(_description(path))
+
+
+def _first_dicom(folder: Path) -> Path | None:
+    return next((f for f in sorted(folder.iterdir()) if f.is_file() and dicom.is_dicom(f)), None)
 
 
 def _description(path: Path) -> Description:
     if path.suffix.lower() == ".json":
         return read_description(path)
     if dicom.is_dicom(path):
-        raise ValueError(dicom.projections_refusal(path))
+        raise ValueError(projections_refusal(path))
+    check_readable(path)
     suffix = image_suffix(path)
     beside = path.with_name(path.name[: len(path.name) - len(suffix)] + ".json")
-    if beside.is_file():
-        description = read_description(beside)
-        if description.file != path.resolve():
-            raise ValueError(f"{beside.name}.file: names {description.file.name}, not {path.name}")
-        return description
+    for there, data in ((beside, path), _real(path, beside)):
+        if there.is_file():
+            description = read_description(there, data)
+            if not description.file.samefile(path):
+                raise ValueError(f"{there.name}.file: names {description.file.name}, not {path.name}")
+            return description
     if suffix in HDF5_SUFFIXES:
         values = {
             "format": FORMAT,
@@ -83,19 +105,29 @@ def _description(path: Path) -> Description:
             "file": path.name,
             "geometry": {"kind": "parallel"},
         }
-        return parse_description(values | exchange(), path)
+        return parse_description(values | exchange(), path, path)
     raise ValueError(f"{path.name}: needs a geometry file {beside.name} beside it (docs/measured-projections.md)")
+
+
+def _real(path: Path, beside: Path) -> tuple[Path, Path]:
+    """The geometry file and the data file where the links that the user named them by lead to."""
+    real = path.resolve()
+    return real.with_name(real.stem + beside.suffix), real
 
 
 def _measured(description: Description) -> MeasuredProjections:
     where = description.file.name
     named = [description.data, description.angles.array, description.flat, description.dark]
-    arrays = read_arrays(description.file, {n for n in named if isinstance(n, str)})
-    raw = arrays[description.data]
-    given = arrays[description.angles.array] if description.angles.array else description.angles.values
-    values = np.asarray(given, dtype=np.float64).reshape(-1)
+    names = {n for n in named if isinstance(n, str)}
+    arrays, declared = read_arrays(description.file, names), read_declared(description.file, names)
+    arrays = {name: declared[name].applied(array) for name, array in arrays.items()}
+    raw, multiple = arrays[description.data], _checked_units(description, declared)
+    raw = raw if multiple == 1.0 else raw * multiple
+    how = description.angles
+    values = np.asarray(arrays[how.array] if how.array else how.values, dtype=np.float64).reshape(-1)
+    unit = radians(declared[how.array] if how.array else Declared(), how.unit, f"{where}:{how.array}")
     stacked = _in_order(raw, description, values.size, where)
-    angles, kept, warnings = engine_angles(values, description.angles, where)
+    angles, kept, warnings = engine_angles(values, how, unit, where)
     lines = _line_integrals(stacked, description, arrays, where)
     warnings += lines.warnings
     beam, pitch = description.beam, description.beam.column_spacing
@@ -115,6 +147,16 @@ def _measured(description: Description) -> MeasuredProjections:
         scale=scale,
     )
     return MeasuredProjections(projections, grid, description.name, tuple(warnings))
+
+
+def _checked_units(description: Description, declared: dict[str, Declared]) -> float:
+    """What the data are to be multiplied by for the units that their arrays declare."""
+    where = description.file.name
+    if description.values == "counts":
+        frames = [n for n in (description.data, description.flat, description.dark) if isinstance(n, str)]
+        check_counts({f"{where}:{name}": declared[name] for name in frames})
+        return 1.0
+    return factor(declared[description.data], description.values, f"{where}:{description.data}")
 
 
 def _in_order(raw: NDArray[Any], description: Description, views: int, where: str) -> NDArray[Any]:
@@ -154,11 +196,14 @@ def _line_integrals(
             for name, value in (("flat", description.flat), ("dark", description.dark))
         }
         try:
-            return from_counts(
+            refuse_wrapped(stacked, frames["flat"], frames["dark"])
+            lines = from_counts(
                 stacked, frames["flat"], frames["dark"], description.photons_per_count, description.saturation
             )
         except ValueError as error:
             raise ValueError(f"{where}: {error}") from None
+        told = wrapped_somewhere(stacked)
+        return lines if told is None else replace(lines, warnings=(*lines.warnings, told))
     values = stacked.astype(np.float64) * description.scale
     holes = ~np.isfinite(values)
     warnings: tuple[str, ...] = ()
@@ -203,6 +248,11 @@ def _frames(value: str | float | None, arrays: dict[str, NDArray[Any]], shape: t
 def _refuse_intensities(values: Float, where: str) -> None:
     """Line integrals are about zero in air and positive in the object; intensities are the other way round."""
     high, edge = float(values.max()), max(1, values.shape[-1] // 20)
+    if float((values < LOWEST_LINE_INTEGRAL).mean()) > MOST_NEGATIVE:
+        raise ValueError(
+            f"{where}: line integrals down to {float(values.min()):g} cannot be: ln(I / I0) (scale = -1), or a flat "
+            "field of another scan?"
+        )
     if high > LARGEST_LINE_INTEGRAL:
         raise ValueError(
             f"{where}: line integrals up to {high:g} cannot be: counts (values = counts) or a scaled logarithm (scale)?"
@@ -222,6 +272,11 @@ def _geometry(beam: Beam, angles: list[float], shape: tuple[int, ...], pitch: fl
     offset = beam.column_offset
     if beam.rotation_centre_column is not None:
         offset = ((columns - 1) / 2 - beam.rotation_centre_column) * pitch
+    if abs(offset) > FARTHEST_OFF * columns * pitch:
+        raise ValueError(
+            f"geometry: the detector is {columns * pitch:.4g} mm wide and lies {abs(offset):.4g} mm off the axis "
+            "(column_offset_mm, rotation_centre_column)"
+        )
     if beam.reversed_columns:
         offset = -offset
     if beam.kind == "parallel":

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..prior import PriorInfo
+
+# No count, length in pixels or noise level comes near it.
+LARGEST = 1e12
 
 
 def wrong_field(info: PriorInfo) -> str:
@@ -23,7 +25,7 @@ def wrong_field(info: PriorInfo) -> str:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value > 0
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 < value < LARGEST
 
 
 def _is_count(value: Any) -> bool:
@@ -36,8 +38,8 @@ def _is_range(value: Any) -> bool:
 
 def _is_card(value: Any) -> bool:
     try:
-        return isinstance(value, Mapping) and all(float(k) > 0 and _is_number(v) for k, v in value.items())
-    except ValueError:
+        return isinstance(value, Mapping) and all(0 < float(k) < LARGEST and _is_number(v) for k, v in value.items())
+    except (TypeError, ValueError):
         return False
 
 

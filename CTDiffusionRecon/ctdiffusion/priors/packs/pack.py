@@ -16,6 +16,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...core.regularfile import open_regular
+from ...core.safetensorsbytes import read_parts, tensors_in
+from ...core.strictjson import read_object, shorten
 from ..networks.adm_unet import ADMUNet
 from ..networks.by_label import ByLabel
 from ..networks.cold_unet import ColdUNet
@@ -25,6 +28,8 @@ from ..networks.ncsnpp import NCSNpp
 from ..networks.unet import TripletUNet
 from ..parametrisation import build_denoiser
 from ..prior import Prior, PriorInfo
+from .bounds import LARGEST_MEMBERS, check_description
+from .bounds import LARGEST_WEIGHTS as LARGEST_WEIGHTS
 from .folders import pack_folders
 from .infocheck import wrong_field
 
@@ -33,8 +38,8 @@ WEIGHTS_FILE = "weights.safetensors"
 # Fields that packs written before them lack.
 OPTIONAL = {"scan"}
 LARGEST_METADATA = 1_000_000
-LARGEST_WEIGHTS = 4_000_000_000
-LARGEST_MEMBERS = 8
+# What constructors raise for arguments of the wrong type or size.
+_OF_ARGUMENTS = (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
 
 # Networks a pack may name.
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
@@ -90,16 +95,15 @@ def read_info(folder: Path) -> PriorInfo:
         ValueError: not a pack, or a field that is unknown, missing or of the wrong type.
     """
     path = folder / METADATA_FILE
-    if not path.is_file():
-        raise ValueError(f"prior: {folder} holds no {METADATA_FILE}")
-    if path.stat().st_size > LARGEST_METADATA:
-        raise ValueError(f"prior: {path} is too large for metadata")
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"prior: {path} is not valid JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise ValueError(f"prior: {path} must hold a JSON object")
+        values = read_object(path, LARGEST_METADATA)
+    except FileNotFoundError:
+        raise ValueError(f"prior: {folder} holds no {METADATA_FILE}") from None
+    except OSError as error:
+        raise ValueError(f"prior: {path} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        where = "" if str(error).startswith(str(path)) else f"{path}: "
+        raise ValueError(f"prior: {where}{error}") from None
     hints = typing.get_type_hints(PriorInfo)
     known = {item.name for item in fields(PriorInfo)}
     if unknown := sorted(set(values) - known):
@@ -109,6 +113,7 @@ def read_info(folder: Path) -> PriorInfo:
     info = PriorInfo(**{name: _field(path, name, hints[name], value) for name, value in values.items()})
     if wrong := wrong_field(info):
         raise ValueError(f"prior: {path}: {wrong} has the wrong type or value")
+    _check_bounds(info.network, str(path))
     return info
 
 
@@ -151,20 +156,21 @@ def load_state(folder: Path, info: PriorInfo) -> dict[str, Tensor]:
     Raises:
         ValueError: damaged or replaced weights.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     path = folder / WEIGHTS_FILE
-    if not path.is_file():
-        raise ValueError(f"prior: {folder} holds no {WEIGHTS_FILE}")
-    if path.stat().st_size > LARGEST_WEIGHTS:
-        raise ValueError(f"prior: {path} is larger than {LARGEST_WEIGHTS} bytes")
-    if sha256_of(path) != info.weights_sha256:
-        raise ValueError(f"prior: {path} does not match the SHA-256 in {METADATA_FILE}: damaged or replaced")
+    digest = hashlib.sha256()
     try:
-        state = load_file(str(path))
-    except (SafetensorError, OSError, ValueError) as error:
-        raise ValueError(f"prior: {path} is not a valid safetensors file: {error}") from None
+        with open_regular(path, LARGEST_WEIGHTS) as file:
+            header, data = read_parts(file, LARGEST_WEIGHTS, digest)
+        if digest.hexdigest() != info.weights_sha256:
+            raise ValueError(f"it does not match the SHA-256 in {METADATA_FILE}: damaged or replaced")
+        _, state = tensors_in(header, data)
+    except FileNotFoundError:
+        raise ValueError(f"prior: {folder} holds no {WEIGHTS_FILE}") from None
+    except OSError as error:
+        raise ValueError(f"prior: {path} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        reason = str(error).removeprefix(f"{path}: ")
+        raise ValueError(f"prior: {path} holds no valid weights (safetensors): {reason}") from None
     return {name: value.float() if value.dtype == torch.float16 else value for name, value in state.items()}
 
 
@@ -205,20 +211,28 @@ def build_network(description: Mapping[str, Any], where: str) -> nn.Module:
     """
     arguments = {k: tuple(v) if isinstance(v, list) else v for k, v in description.items() if k != "class"}
     name = description.get("class")
+    _check_bounds(description, where)
     if name == BY_LABEL:
         return _by_label(arguments.get("members"), where)
-    if name not in NETWORKS:
-        raise ValueError(f"prior: {where}: network.class must be one of {', '.join(NETWORKS)}, got {name!r}")
+    if not isinstance(name, str) or name not in NETWORKS:
+        raise ValueError(f"prior: {where}: network.class must be one of {', '.join(NETWORKS)}, got {shorten(name)}")
     try:
         return NETWORKS[name](**arguments)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except _OF_ARGUMENTS as error:
         raise ValueError(f"prior: {where}: network: {error}") from None
+
+
+def _check_bounds(description: Mapping[str, Any], where: str) -> None:
+    try:
+        check_description(description)
+    except ValueError as error:
+        raise ValueError(f"prior: {where}: network.{error}") from None
 
 
 def _by_label(members: object, where: str) -> nn.Module:
     # Members that are joined themselves are not taken: no metadata can nest without end.
     descriptions = [m for m in members if isinstance(m, Mapping)] if isinstance(members, tuple) else []
-    plain = all(description.get("class") in NETWORKS for description in descriptions)
+    plain = all(description.get("class") in list(NETWORKS) for description in descriptions)
     if not (plain and isinstance(members, tuple) and 1 < len(descriptions) == len(members) <= LARGEST_MEMBERS):
         raise ValueError(f"prior: {where}: network.members: two to {LARGEST_MEMBERS} networks are wanted")
     networks = [build_network(description, where) for description in descriptions]
@@ -262,4 +276,4 @@ def _field(path: Path, name: str, hint: Any, value: Any) -> Any:
             return float(value)
     elif isinstance(value, origin) and not (origin is int and isinstance(value, bool)):
         return value
-    raise ValueError(f"prior: {path}: {name} has the wrong type or value: {str(value)[:60]!r}")
+    raise ValueError(f"prior: {path}: {name} has the wrong type or value: {shorten(value)}")

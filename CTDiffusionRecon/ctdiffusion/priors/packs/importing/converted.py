@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..bounds import check_tensors
 from ..pack import build_network
 
 
@@ -105,6 +106,7 @@ def named_tensors(values: object, what: str, *prefixes: str) -> dict[str, Tensor
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise ValueError(f"{what}: {str(name)[:80]!r} is not a tensor")
         tensors[name] = value
+    check_tensors(tensors)
     for prefix in prefixes:
         if all(name.startswith(prefix) for name in tensors):
             tensors = {name[len(prefix) :]: value for name, value in tensors.items()}

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..bounds import check_tensors
 from ..pack import build_network
 from .converted import Converted, NotThisNetwork, Settings, fit, multiples, named_tensors, shape_of
 
@@ -124,6 +125,7 @@ def _averaged(ema: object, network: Mapping[str, Any]) -> dict[str, Tensor]:
     shadow = ema.get("shadow_params") if isinstance(ema, Mapping) else None
     if not isinstance(shadow, (list, tuple)) or not all(isinstance(value, Tensor) for value in shadow):
         raise ValueError("ema: holds no list of averaged weights (shadow_params)")
+    check_tensors(shadow)
     with torch.device("meta"):
         built = build_network(network, "checkpoint")
     trained = [(name, value) for name, value in built.named_parameters() if value.requires_grad]
