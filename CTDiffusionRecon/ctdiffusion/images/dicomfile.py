@@ -84,6 +84,11 @@ class DataSet:
         raw = self.values.get(tag, b"")
         return int.from_bytes(raw, "big" if self.syntax == EXPLICIT_BIG else "little") if len(raw) == 2 else None
 
+    @property
+    def storage_class(self) -> str:
+        """What kind of object it is, as a UID; from the group of the file itself where the data set is silent."""
+        return self.text(0x00080016) or self.text(0x00020002)
+
     def payload(self) -> bytes:
         """The bytes of plain pixel data, as many as there are."""
         assert self.pixels is not None
