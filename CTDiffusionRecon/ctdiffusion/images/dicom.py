@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.regularfile import open_regular
 from ..core.units import LOWEST_HU
 from .ctpd import is_projection
 from .dicomfile import PLAIN, DataSet, begins_like_dicom, read_tags
@@ -49,7 +50,7 @@ _LONGEST_HEAD = 256
 
 def is_dicom(path: Path) -> bool:
     """True for a file with the DICOM preamble, or one that begins like a DICOM data set without it."""
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         return begins_like_dicom(stream.read(_LONGEST_HEAD))
 
 
@@ -133,7 +134,8 @@ def _images(path: Path, files: list[DataSet]) -> list[DataSet]:
         images = [f for f in images if f.text(0x0020000E) == series or (f.problem and not f.text(0x0020000E))]
     for found in images:
         if is_projection(found):
-            raise ValueError(f"{found.path.name}: raw projection data (DICOM-CT-PD), not an image (groups 7029 to 7033)")
+            groups = "groups 7029 to 7033"
+            raise ValueError(f"{found.path.name}: raw projection data (DICOM-CT-PD), not an image ({groups})")
         if found.problem:
             raise ValueError(f"{found.path.name}: cannot be read: {found.problem}")
     return images

@@ -12,6 +12,8 @@ import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..core.regularfile import open_regular
+
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -94,9 +96,9 @@ class DataSet:
         assert self.pixels is not None
         start, length = self.pixels
         if self.syntax == DEFLATED:
-            with self.path.open("rb") as stream:
+            with open_regular(self.path) as stream:
                 return _inflated(stream.read(), self.body)[start : start + length]
-        with self.path.open("rb") as stream:
+        with open_regular(self.path) as stream:
             stream.seek(start)
             return stream.read(length)
 
@@ -129,7 +131,7 @@ def read_tags(path: Path, deep: bool = False) -> DataSet:
         OSError: the file cannot be read.
     """
     found = DataSet(path)
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         if not stream.read(1):
             found.problem = "the file is empty"
             return found
