@@ -225,6 +225,8 @@ def numbers_of(text: str, kind: type = float) -> list[Any]:
             raise argparse.ArgumentTypeError(f"{text}: not UTF-8 text") from None
         except OSError as error:
             raise argparse.ArgumentTypeError(f"{text}: {error.strerror or error}") from None
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
     try:
         return [kind(part) for part in text.replace(",", " ").split()]
     except ValueError as error:
