@@ -135,7 +135,7 @@ def _unpacked(store: Store, enough: int, name: str) -> NDArray[np.uint8]:
     new: Callable[[], Any] = (lambda: zlib.decompressobj(wbits=window)) if window else bz2.BZ2Decompressor
     # Filled in place: growing and joining took a tenth of the time.
     data = np.empty(enough, np.uint8)
-    room, size, stream, most = memoryview(data), 0, new(), enough + _MOST_LEFT_OVER
+    size, stream, most = 0, new(), enough + _MOST_LEFT_OVER
     try:
         with open_regular(store.path) as file:
             file.seek(store.start)
@@ -144,7 +144,7 @@ def _unpacked(store: Store, enough: int, name: str) -> NDArray[np.uint8]:
                     part = stream.decompress(block, _BLOCK)
                     if size < enough:
                         kept = part[: enough - size]
-                        room[size : size + len(kept)] = kept
+                        data[size : size + len(kept)] = np.frombuffer(kept, np.uint8)
                     size += len(part)
                     if stream.eof:
                         block = stream.unused_data

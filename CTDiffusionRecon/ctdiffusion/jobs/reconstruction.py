@@ -54,7 +54,7 @@ def read(spec: JobSpec, folder: Path, monitor: JobMonitor) -> Given:
                 check_regular(path)
         if spec.input_kind == "projections":
             found = read_projections(path)
-            files = {file.name: sha256_file(file) for file in dict.fromkeys((path, *found.files))}
+            files = {file.name: sha256_file(file) for file in found.files}
             content = provenance.sha256_array(found.projections.data.numpy())
             measurement = measured_measurement(spec, found, path.name)
         else:

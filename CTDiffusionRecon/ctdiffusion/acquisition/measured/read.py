@@ -77,8 +77,9 @@ def read_projections(path: str | Path) -> MeasuredProjections:
             raise ValueError(f"{path.name}: a folder of DICOM files; {projections_refusal(first)}") from None
         raise
     description, beside = _description(path)
-    files = (description.file,) if beside is None else (description.file, beside)
-    return replace(_measured(description), files=files)
+    # A data file goes by the name that the user gave it, which may be that of a link.
+    data = path if path.samefile(description.file) else description.file
+    return replace(_measured(description), files=(data,) if beside is None else (data, beside))
 
 
 def _first_dicom(folder: Path) -> Path | None:
