@@ -152,6 +152,19 @@ def test_files_that_are_no_checkpoints_are_refused(
     assert not store.exists() or list(store.iterdir()) == []
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a pipe with a name")
+def test_what_is_no_regular_file_is_called_what_it_is(
+    store: Path, tmp_path: Path, in_process: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "pipe.pth")
+    (tmp_path / "device.pth").symlink_to("/dev/zero")
+    for name, said in (("pipe.pth", "a pipe"), ("device.pth", "a device file"), ("none.pth", "no such file")):
+        assert cli.main(["priors", "import", str(tmp_path / name)]) == 2
+        error = capsys.readouterr().err
+        assert f"{name}: {said}" in error and error.count("\n") == 1
+    assert not store.exists() or list(store.iterdir()) == []
+
+
 def test_every_difference_is_printed(
     store: Path, tmp_path: Path, in_process: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

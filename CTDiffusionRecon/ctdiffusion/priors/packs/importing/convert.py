@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from ....core.atomic import TEMPORARY, publish_folder
 from ....core.folders import package_folder
-from ....core.regularfile import sha256_file
+from ....core.regularfile import check_regular, sha256_file
 from ....core.strictjson import read_object
 from ...prior import PriorInfo
 from ..folders import user_folder
@@ -97,11 +97,12 @@ def _useless(source: Path, trial: Trial, info: PriorInfo) -> str:
 
 
 def _weights_file(source: Path) -> Path:
-    if source.is_dir():
-        return diffusers.network_folder(source) / diffusers.WEIGHTS_FILE
-    if not source.is_file():
-        raise ValueError(f"{source}: no such file")
-    return source
+    weights = diffusers.network_folder(source) / diffusers.WEIGHTS_FILE if source.is_dir() else source
+    try:
+        check_regular(weights)
+    except FileNotFoundError:
+        raise ValueError(f"{weights}: no such file") from None
+    return weights
 
 
 def _sweep(store: Path) -> None:
