@@ -26,7 +26,7 @@ from .queue.jobs import JobQueue
 from .queue.request import ReconstructionRequest
 from .queue.requestcheck import checked, known
 from .queue.slicerequest import SuperResolutionRequest
-from .scene.inputs import INPUT_FILE, InputRecord, checkVolume, exportVolume, recordOf, weakly
+from .scene.inputs import INPUT_FILE, InputRecord, checkVolume, exportVolume, patientAxes, recordOf, weakly
 from .scene.results import loadResult
 from .scene.sinograms import loadSinograms
 
@@ -226,7 +226,8 @@ class ReconstructionLogic:
         request = request or ReconstructionRequest(**{"method": method, **known(options)})
         device = self.autoDevice if request.device == "auto" else request.device
         size, spacing = volume.GetImageData().GetDimensions(), volume.GetSpacing()
-        return estimate_request(request, shipped_catalogue(), tuple(size), tuple(spacing), device)
+        axes = patientAxes(volume)
+        return estimate_request(request, shipped_catalogue(), tuple(size), tuple(spacing), device, axes=axes)
 
     def askForSpeed(self, prior: str | None = None) -> EngineQuery:
         """Have this computer timed with a prior, once and for some seconds, so that estimates become better."""

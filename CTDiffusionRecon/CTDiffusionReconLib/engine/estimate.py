@@ -33,6 +33,7 @@ def estimate_request(
     spacing: tuple[float, float, float],
     device: str = "cpu",
     calibration: Path | None = None,
+    axes: tuple[int, int, int] = (0, 1, 2),
 ) -> Estimate:
     """What a reconstruction of a volume will take.
 
@@ -43,11 +44,12 @@ def estimate_request(
         spacing: of them, in mm.
         device: cpu or cuda, as the engine said of "auto".
         calibration: file with measured speeds; the user's own otherwise.
+        axes: see `grid_of`.
 
     Raises:
         ValueError: a geometry that cannot be, or an unknown method.
     """
-    grid = grid_of(dimensions, spacing, request.slices)
+    grid = grid_of(dimensions, spacing, request.slices, axes)
     simulation = {**defaults(catalogue["simulation"]), **request.simulation}
     finer = 1 if simulation.get("same_grid") else int(simulation.get("oversampling") or 1)
     speed = read_speed("cuda" if device == "cuda" else "cpu", calibration)
@@ -57,13 +59,24 @@ def estimate_request(
 
 
 def grid_of(
-    dimensions: tuple[int, int, int], spacing: tuple[float, float, float], slices: tuple[int, int] | None
+    dimensions: tuple[int, int, int],
+    spacing: tuple[float, float, float],
+    slices: tuple[int, int] | None,
+    axes: tuple[int, int, int] = (0, 1, 2),
 ) -> Grid:
-    """The voxels to reconstruct, from (columns, rows, slices) of a volume, their spacing in mm and (start, stop)."""
+    """The voxels to reconstruct, as the engine lays them: in the patient's order of axes.
+
+    Args:
+        dimensions: columns, rows, slices of the volume.
+        spacing: of them, in mm.
+        slices: (start, stop) of its slices, None: all.
+        axes: which of its axes run nearest to left, posterior and superior.
+    """
     columns, rows, count = dimensions
     start, stop = slices or (0, count)
-    dx, dy, dz = spacing
-    return Grid((max(1, min(stop, count) - start), rows, columns), (dz, dy, dx))
+    sizes = (columns, rows, max(1, min(stop, count) - start))
+    x, y, z = axes
+    return Grid((sizes[z], sizes[y], sizes[x]), (spacing[z], spacing[y], spacing[x]))
 
 
 def geometry_of(request: ReconstructionRequest, grid: Grid | None) -> Geometry:

@@ -6,7 +6,7 @@ from slicer.i18n import tr as _
 
 from ..engine.estimate import grid_of
 from ..scene.comparison.grids import ijk_to_ras
-from ..scene.inputs import checkVolume
+from ..scene.inputs import checkVolume, patientAxes
 from ..scene.parameternode import InputKind, SliceChoice
 from ..scene.projectionfiles import kept, path_of
 from .panelrequest import chosen_slices
@@ -74,7 +74,7 @@ class InputPanel:
             slices = chosen_slices(self.parameters, self.slices())
         except ValueError:
             return None
-        return grid_of(volume.GetImageData().GetDimensions(), volume.GetSpacing(), slices)
+        return grid_of(volume.GetImageData().GetDimensions(), volume.GetSpacing(), slices, patientAxes(volume))
 
     @property
     def missing(self) -> str:

@@ -6,6 +6,7 @@ from slicer.i18n import tr as _
 
 from ..engine.catalogue import check_values
 from ..queue.slicerequest import SuperResolutionRequest
+from ..scene.inputs import sliceAxis
 from .applypanel import showStartButtons
 from .methodpanel import MethodPanel
 from .methodtext import explanation_html
@@ -124,7 +125,7 @@ class ThinSlicesPanel:
             return _("Choose a volume with thick slices.")
         if volume.GetImageData() is None:
             return _("The volume has no voxels.")
-        if volume.GetImageData().GetDimensions()[2] < 2:
+        if volume.GetImageData().GetDimensions()[sliceAxis(volume)] < 2:
             return _("The volume has one slice; at least two are needed.")
         try:
             self.request()
@@ -150,8 +151,9 @@ def automaticFactor(spacing) -> int:
 
 def thinText(volume, factor) -> str:
     """What becomes of the slices of a volume node, as one line."""
-    count, thick = volume.GetImageData().GetDimensions()[2], volume.GetSpacing()[2]
-    factor = automaticFactor(volume.GetSpacing()) if factor == AUTOMATIC else factor
+    axis, spacing = sliceAxis(volume), list(volume.GetSpacing())
+    count, thick = volume.GetImageData().GetDimensions()[axis], spacing.pop(axis)
+    factor = automaticFactor((*spacing, thick)) if factor == AUTOMATIC else factor
     return _("{count} slices of {thick:.2f} mm become {more} of {thin:.2f} mm (factor {factor}).").format(
         count=count, thick=thick, more=count * factor, thin=thick / factor, factor=factor
     )

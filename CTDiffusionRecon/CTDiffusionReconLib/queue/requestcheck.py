@@ -6,7 +6,7 @@ from typing import Any
 
 from ..engine.catalogue import check_values, method_named, shipped_catalogue
 from ..engine.estimate import geometry_of, grid_of
-from ..scene.inputs import checkVolume
+from ..scene.inputs import checkVolume, patientAxes
 from .request import ReconstructionRequest, input_kind_of
 from .slicerequest import SuperResolutionRequest
 
@@ -76,5 +76,5 @@ def _checkScan(volume: Any, request: ReconstructionRequest) -> None:
     size = volume.GetImageData().GetDimensions()
     if request.slices is not None and request.slices[1] > size[2]:
         raise ValueError(f"slices: {request.slices[0]}:{request.slices[1]} is outside the volume's 0:{size[2]}")
-    grid = grid_of(size, volume.GetSpacing(), request.slices)
+    grid = grid_of(size, volume.GetSpacing(), request.slices, patientAxes(volume))
     geometry_of(request, grid).check(grid)

@@ -7,6 +7,7 @@ from typing import Any
 
 import slicer
 import vtk
+from ctdiffusion.images.orientation import nearest_order, slice_axis
 
 INPUT_FILE = "input.nrrd"
 
@@ -49,6 +50,23 @@ def weakly(node: Any) -> Any:
     reference = vtk.vtkWeakReference()
     reference.Set(node)
     return reference
+
+
+def patientAxes(volume: Any) -> tuple[int, int, int]:
+    """Which of a volume node's index axes run nearest to left, posterior and superior, as the engine takes them."""
+    return nearest_order(_directionLPS(volume))[0]
+
+
+def sliceAxis(volume: Any) -> int:
+    """Along which of a volume node's index axes the engine takes its slices for thick."""
+    return slice_axis(volume.GetSpacing(), _directionLPS(volume))
+
+
+def _directionLPS(volume: Any) -> tuple[float, ...]:
+    matrix = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASDirectionMatrix(matrix)
+    signs = (-1.0, -1.0, 1.0)
+    return tuple(sign * matrix.GetElement(row, axis) for row, sign in enumerate(signs) for axis in range(3))
 
 
 def checkVolume(volume: Any) -> None:

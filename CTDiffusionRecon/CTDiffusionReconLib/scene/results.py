@@ -73,19 +73,22 @@ def placeBetween(volume: Any, record: InputRecord) -> None:
     Raises:
         ValueError: the result's own size or place contradicts it.
     """
-    columns, rows, count = record.dimensions
+    thick = tuple(record.dimensions)
     size = volume.GetImageData().GetDimensions()
-    factor, rest = divmod(size[2], count)
-    if size[:2] != (columns, rows) or factor < 1 or rest:
-        thick = (columns, rows, count)
+    # The slices are thick along the third axis, but for volumes that are stored in another order.
+    along = next((axis for axis in (2, 1, 0) if size[axis] != thick[axis]), 2)
+    factor, rest = divmod(size[along], thick[along])
+    if factor < 1 or rest or any(size[axis] != thick[axis] for axis in range(3) if axis != along):
         raise ValueError(f"a result of {size} voxels does not divide the slices of {record.name}, {thick}")
     wanted = vtk.vtkMatrix4x4()
     wanted.DeepCopy(record.ijk_to_ras)
     # The first thin slice begins where the first thick one does, half a thick slice before its centre.
-    corner = record.ijk_to_ras.MultiplyPoint((0.0, 0.0, 0.5 / factor - 0.5, 1.0))
-    for axis in range(3):
-        wanted.SetElement(axis, 2, record.ijk_to_ras.GetElement(axis, 2) / factor)
-        wanted.SetElement(axis, 3, corner[axis])
+    start = [0.0, 0.0, 0.0, 1.0]
+    start[along] = 0.5 / factor - 0.5
+    corner = record.ijk_to_ras.MultiplyPoint(start)
+    for row in range(3):
+        wanted.SetElement(row, along, record.ijk_to_ras.GetElement(row, along) / factor)
+        wanted.SetElement(row, 3, corner[row])
     _moveTo(volume, wanted, record.name)
 
 

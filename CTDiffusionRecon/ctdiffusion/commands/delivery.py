@@ -44,7 +44,7 @@ def deliver(spec: Specification, output: str, as_json: bool) -> int:
 
 
 def _spare_input(path: Path, out: Path) -> None:
-    sources = [path, data_file(path)] if path.is_file() else []
+    sources = [path, data_file(path)] if os.path.isfile(path) else []
     if out.exists() and any(out.samefile(source) for source in sources):
         raise ValueError(f"{out.name}: is the input; choose another name for the result")
 

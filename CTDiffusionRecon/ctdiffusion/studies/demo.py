@@ -17,6 +17,7 @@ from ..acquisition.settings import SimulationSettings
 from ..core import atomic, devices
 from ..core.folders import resource_folders
 from ..core.monitor import Monitor
+from ..images.orientation import to_lps
 from ..images.volume import read_volume, write_volume
 from ..jobs import provenance
 from ..methods.registry import method_named
@@ -100,7 +101,7 @@ def run(folder: Path, full: bool, device: str = "auto", methods: Sequence[str] =
     started = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     path = sample_path()
-    whole = read_volume(path)
+    whole, _ = to_lps(read_volume(path))
     start, stop = (0, whole.array.shape[0]) if full else SLAB
     reference = whole.slices(start, stop)
     choice = devices.resolve(device)

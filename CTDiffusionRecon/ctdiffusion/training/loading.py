@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core.units import per_mille
+from ..images.orientation import to_lps
 from ..images.volume import read_intensities, read_volume
 
 HU_LOWEST, HU_HIGHEST = -1024.0, 3071.0
@@ -15,7 +16,7 @@ HU_LOWEST, HU_HIGHEST = -1024.0, 3071.0
 
 def ct_volume(path: Path) -> dict[str, Any]:
     """`{"path", "array" [slice, row, column] in HU, clipped to 12 bits, "spacing"}` (pixel size in mm)."""
-    volume = read_volume(path)
+    volume, _ = to_lps(read_volume(path))
     return {"path": path, "array": volume.array.clip(HU_LOWEST, HU_HIGHEST), "spacing": volume.spacing[0]}
 
 

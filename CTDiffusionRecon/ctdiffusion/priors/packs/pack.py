@@ -25,6 +25,7 @@ from ..networks.cold_unet import ColdUNet
 from ..networks.ddpm_unet import DDPMUNet
 from ..networks.diffusers_unet import DiffusersUNet
 from ..networks.ncsnpp import NCSNpp
+from ..networks.song_unet import SongUNet
 from ..networks.unet import TripletUNet
 from ..parametrisation import build_denoiser
 from ..prior import Prior, PriorInfo
@@ -48,6 +49,7 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "DDPMUNet": DDPMUNet,
     "ADMUNet": ADMUNet,
     "DiffusersUNet": DiffusersUNet,
+    "SongUNet": SongUNet,
     "ColdUNet": ColdUNet,
 }
 # The class whose arguments are descriptions of networks: `{"class": "ByLabel", "members": [...]}`.
