@@ -37,7 +37,8 @@ Prepare = Callable[[Problem, Prior], Agreement]
 
 
 def conjugate_gradients(parameters: ConjugateGradientParameters) -> Prepare:
-    """A few conjugate-gradient steps on (A' W A + I / tau^2) mu = A' W y + mu0 / tau^2, started from mu0.
+    """A few conjugate-gradient steps on (A' W A + I / tau^2) mu = A' W y + mu0 / tau^2, started from mu0
+    plus what the level before added to its own.
 
     W are the weights of the noise and tau is the prior's expected error at the level, by the root of `trust`. Where
     `parameters.tv` is set they are part of one ADMM step per level with total variation.
@@ -57,8 +58,10 @@ def conjugate_gradients(parameters: ConjugateGradientParameters) -> Prepare:
                 operator, projections, steps, error, parameters.tv, parameters.tv_axes, parameters.weighted
             )
             return Agreement(lambda mu, sigma: smooth(mu, tau(sigma)), carried=smooth.carried)
-        plain = ConjugateGradientConsistency.of(operator, projections, steps, error, parameters.weighted)
-        return Agreement(lambda mu, sigma: plain(mu, tau(sigma)))
+        plain = ConjugateGradientConsistency.of(operator, projections, steps, error, parameters.weighted).carrying()
+        return Agreement(
+            lambda mu, sigma: plain(mu, tau(sigma)), carried={} if plain.carried is None else plain.carried
+        )
 
     return prepare
 

@@ -145,7 +145,7 @@ def load_network(folder: Path, info: PriorInfo) -> nn.Module:
         network = build_network(info.network, where)
     state = load_state(folder, info)
     check_state(state, network.state_dict(), str(folder / WEIGHTS_FILE))
-    if {name for name, _ in network.named_buffers()} - set(state):
+    if any(buffer.is_meta for name, buffer in network.named_buffers() if name not in state):
         # Buffers that no file holds are computed when the network is built.
         network = build_network(info.network, where)
     network.load_state_dict(state, assign=True)
