@@ -1,4 +1,4 @@
-"""Every test computes with one thread, here and in the processes that it starts: several of them share the processors."""
+"""Every test computes with one thread, here and in the processes that it starts: they share the processors."""
 
 from __future__ import annotations
 

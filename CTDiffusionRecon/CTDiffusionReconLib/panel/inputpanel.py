@@ -1,5 +1,7 @@
 """The input part of the panel: volume or file, slices, and what is wrong with the choice."""
 
+from typing import Any
+
 import numpy as np
 import slicer
 from slicer.i18n import tr as _
@@ -7,9 +9,9 @@ from slicer.i18n import tr as _
 from ..engine.estimate import grid_of
 from ..scene.comparison.grids import ijk_to_ras
 from ..scene.inputs import checkVolume, patientAxes
+from ..scene.noderequest import chosen_slices
 from ..scene.parameternode import InputKind, SliceChoice
 from ..scene.projectionfiles import kept, path_of
-from .panelrequest import chosen_slices
 from .rows import showRow, showRows
 
 
@@ -18,7 +20,7 @@ class InputPanel:
 
     def __init__(self, ui, loadSample) -> None:
         self.ui = ui
-        self.parameters = None
+        self.parameters: Any = None
         self._loadSample = loadSample
         ui.sampleButton.connect("clicked(bool)", self._onSample)
         ui.projectionsPathLineEdit.connect("currentPathChanged(QString)", self._onPathChanged)

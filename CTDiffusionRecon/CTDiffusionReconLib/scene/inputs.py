@@ -3,13 +3,14 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import slicer
 import vtk
 from ctdiffusion.images.orientation import nearest_order, slice_axis
+from ctdiffusion.images.pixels import Direction
 
-INPUT_FILE = "input.nrrd"
+from ..queue.request import INPUT_FILE
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +30,12 @@ class InputRecord:
     ijk_to_ras: Any = None
     dimensions: tuple[int, int, int] | None = None
     scene_generation: int = 0
+
+    @property
+    def size(self) -> tuple[int, int, int]:
+        """Columns, rows, slices of a volume node's exported voxels."""
+        assert self.dimensions is not None, "a file has none"
+        return self.dimensions
 
     @property
     def node(self) -> Any:
@@ -62,11 +69,12 @@ def sliceAxis(volume: Any) -> int:
     return slice_axis(volume.GetSpacing(), _directionLPS(volume))
 
 
-def _directionLPS(volume: Any) -> tuple[float, ...]:
+def _directionLPS(volume: Any) -> Direction:
     matrix = vtk.vtkMatrix4x4()
     volume.GetIJKToRASDirectionMatrix(matrix)
     signs = (-1.0, -1.0, 1.0)
-    return tuple(sign * matrix.GetElement(row, axis) for row, sign in enumerate(signs) for axis in range(3))
+    cosines = (sign * matrix.GetElement(row, axis) for row, sign in enumerate(signs) for axis in range(3))
+    return cast(Direction, tuple(cosines))
 
 
 def checkVolume(volume: Any) -> None:

@@ -123,4 +123,5 @@ def _line(info: PriorInfo) -> str:
     low, high = info.spacing_range
     pixels = f"{low:g} to {high:g} mm pixels" if info.domain == "image" else "sinograms"
     imported = "; imported" if info.origin else ""
-    return f"{info.version}  {info.modality} {', '.join(info.body_parts)}; {pixels}{imported}"
+    shows = ", ".join(info.body_parts) or "body parts not stated"
+    return f"{info.version}  {info.modality} {shows}; {pixels}{imported}"
