@@ -131,11 +131,11 @@ def test_choices_are_those_of_the_engine(panel: Any) -> None:
     from ctdiffusion.jobs.reconstruction_spec import INPUT_KINDS
     from ctdiffusion.jobs.spec import DEVICES
     from ctdiffusion.operators.slice_profiles import FACTORS
-    from ctdiffusion.scan.machines import KINDS, PRESETS
+    from ctdiffusion.scan.machines import KINDS, MACHINES
     from CTDiffusionReconLib.scene.parameternode import Beam, InputKind
 
     assert tuple(beam.value for beam in Beam) == KINDS and tuple(kind.value for kind in InputKind) == INPUT_KINDS
-    assert panel.ui.deviceComboBox.count == len(DEVICES) and panel.ui.machineComboBox.count == len(PRESETS) + 2
+    assert panel.ui.deviceComboBox.count == len(DEVICES) and panel.ui.machineComboBox.count == len(MACHINES) + 2
     ranges = {"photons": (10.0, 1e12), "electronic": (0.0, 1e6), "oversampling": (1, 8), "seed": (0, 2147483647)}
     for name, (low, high) in {**ranges, "views": (1, 10_000), "thinFactor": (1, FACTORS[1])}.items():
         box = getattr(panel.ui, f"{name}SpinBox")
