@@ -92,6 +92,8 @@ class Environment:
                 self.write_stamp({"python": python_tag(), "installed": {}})
             for file in missing:
                 self._install(file)
+            self._link_package()
+            self._compile()
             print(f"Ready after {time.monotonic() - began:.0f} s\n", flush=True)
         self._link_package()
 
@@ -129,6 +131,14 @@ class Environment:
         code, last = follow([str(part) for part in command], self.folder.parent)
         if code:
             raise SetupError(failure_text(what, code, last))
+
+    def _compile(self) -> None:
+        """Have the kernels compiled here, where minutes are expected, and not by the first reconstruction.
+
+        What goes wrong with it is of no importance: they are then compiled when they are first used.
+        """
+        print("  compiling kernels ...", flush=True)
+        follow([str(self.python), "-m", "ctdiffusion.compilation"], self.folder.parent)
 
     def _link_package(self) -> None:
         """Let the environment import the package from the source tree and offer the command `ctdiffusion`.

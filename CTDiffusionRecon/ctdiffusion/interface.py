@@ -236,13 +236,13 @@ def import_prior(checkpoint: str | Path, **options: Any) -> Imported:
 
     Args:
         checkpoint: the file, or the folder of a `diffusers` model.
-        options: see `ctdiffusion.priors.packs.importing.convert.ImportOptions`: `preset`, `window`, `spacing`, ...
+        options: see `ctdiffusion.priors.packs.importing.options.ImportOptions`: `preset`, `window`, `spacing`, ...
 
     Raises:
         ValueError: it is not a checkpoint of a known network; the text says why.
     """
-    from .priors.packs.importing.convert import ImportOptions
     from .priors.packs.importing.convert import import_prior as run
+    from .priors.packs.importing.options import ImportOptions
 
     return run(Path(checkpoint), ImportOptions(**options))
 

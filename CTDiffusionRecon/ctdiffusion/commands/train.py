@@ -3,42 +3,62 @@
 from __future__ import annotations
 
 import argparse
-import shutil
-from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+import json
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
-from ..priors.packs.pack import build_network, in_half_precision, load_state, locate_pack, read_info, write_pack
+from ..core.atomic import write_bytes
+from ..priors.packs.pack import build_network, in_half_precision, load_state, locate_pack, read_info
 from ..priors.prior import PriorInfo
 from ..training import processes
-from ..training.cache import INDEX_FILE, check_cache, held_out_patients, read_cache, write_cache
+from ..training.biography import Stated, asked, biography, inheriting
+from ..training.cache import INDEX_FILE
+from ..training.checkpoint import has_checkpoint
+from ..training.delivery import check_name, check_target, deliver
 from ..training.loop import LoopSettings, train
+from ..training.png import montage, write_png
+from ..training.progress import Teller
 from ..training.recipes import recipe_named, recipes
 from ..training.recipes.recipe import Recipe
-from ..training.task import Volumes
-
-IMAGE_SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha")
+from ..training.runrecord import recorded, write_record
+from ..training.sources import check_folders, images_in, volumes_of, written
+from ..training.split import Split, split
+from ..training.stopping import Stopped
+from ..training.verdict import verdict
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("recipe", help=f"one of: {', '.join(recipes())}")
-    parser.add_argument("--data", required=True, nargs="+", type=Path, help="folders of CT volumes, or caches")
-    parser.add_argument("--out", required=True, type=Path, help="folder of the prior pack to write")
-    parser.add_argument("--val", type=Path, help="folder of volumes or cache for the report card (default: held out)")
+    parser.add_argument("--data", nargs="+", type=Path, help="folders of CT volumes, or caches")
+    parser.add_argument("--out", type=Path, help="folder of the prior pack to write")
+    parser.add_argument("--val", type=Path, nargs="+", help="volumes or caches for the report card (default: held out)")
+    parser.add_argument("--hold-out", nargs="+", metavar="PATIENT", help="patients not to train on")
     parser.add_argument("--work", type=Path, help="folder for cache, checkpoint and log (default: OUT.training)")
     parser.add_argument("--init", metavar="PACK", help="start from the weights of this prior pack")
     parser.add_argument("--minutes", type=float, help="end the schedule after this time (default: the recipe's)")
     parser.add_argument("--steps", type=int, help="optimiser steps at most (default: the recipe's)")
     parser.add_argument("--batch", type=int, help="crops per step and process (default: the recipe's)")
     parser.add_argument("--workers", type=int, help="loader processes (default: the recipe's)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int)
     parser.add_argument("--augment", action="store_true", help="small rotations and shears (needs MONAI)")
-    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint, with its options")
+    about = parser.add_argument_group("what the pack says of itself (asked for in a terminal)")
+    about.add_argument("--name", help="name of the pack (default: OUT's)")
+    about.add_argument("--data-name", nargs="+", metavar="TEXT", help="what it is trained on, each with its licence")
+    about.add_argument("--licence", metavar="TEXT", help="licence of the weights")
+    about.add_argument("--attribution", metavar="TEXT", help="what is to be said when it is passed on")
+    about.add_argument("--body-parts", nargs="+", metavar="PART", help="what the volumes show: chest abdomen ...")
+    compact = parser.add_argument_group("a compact cache to carry elsewhere, instead of a training")
+    compact.add_argument("--prepare", type=Path, metavar="FOLDER", help="write the volumes of --data there, and stop")
+    text = "steps of its values (default: 4; 0: 4, 8 or 16 by the noise)"
+    compact.add_argument("--hu-step", type=int, default=4, metavar="HU", help=text)
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -48,130 +68,201 @@ def main(arguments: argparse.Namespace) -> int:
         ValueError: arguments or data that cannot be used; the text names them.
     """
     recipe = recipe_named(arguments.recipe)
-    settings = _settings(recipe, arguments)
-    work: Path = arguments.work or arguments.out.with_name(arguments.out.name + ".training")
-    if arguments.resume and not (work / "checkpoint.pt").is_file():
-        raise ValueError(f"resume: {work} holds no checkpoint.pt")
+    teller = Teller()
+    if arguments.prepare is not None:
+        return _prepare(arguments, recipe, teller)
+    work = _work(arguments)
+    options = _options(arguments, work)
+    settings = _settings(recipe, options)
+    if not options["data"]:
+        raise ValueError("data: folders of volumes, or caches, are wanted")
+    for field in ("data", "val"):
+        check_folders(_folders(options, field), field)
+    out = Path(str(options["out"]))
+    stated = _stated(options)
+    check_name(stated.name, out, options["init"])
+    if processes.rank() == 0:
+        check_target(out, work, arguments.resume)
+        if sys.stdin.isatty() and sys.stdout.isatty() and not arguments.resume:
+            stated = asked(stated, out.name)
+            check_name(stated.name, out, options["init"])
+    start, state = _pack(options["init"]) if options["init"] else (None, {})
+
     with processes.first_alone():
-        volumes = _volumes(arguments.data, work / "cache", recipe.modality)
-    held_out = held_out_patients([entry for entry, _ in volumes], recipe.held_out)
-    chosen = [item for item in volumes if item[0].patient not in held_out]
-    if not chosen:
-        raise ValueError("data: every patient is held out; more than one is needed")
-    validation = [item for item in volumes if item[0].patient in held_out]
-    if arguments.val:
-        with processes.first_alone():
-            validation = _volumes([arguments.val], work / "val-cache", recipe.modality)
-    if not validation:
-        raise ValueError(f"val: recipe {recipe.name} holds nobody out, so it needs volumes for the report card")
-    print(f"{len(chosen)} volumes to train on; held out: {', '.join(sorted(held_out)) or 'nobody'}", flush=True)
+        parts = _parts(recipe, options, work, teller)
+        if processes.rank() == 0:
+            write_record(work, {**options, **_said(stated), "batch": settings.batch, "seed": settings.seed})
+            write_bytes(work / "split.json", (json.dumps(_names(parts), indent=1) + "\n").encode())
+    about = biography(stated, out.name, len(parts.training), parts.patients)
+    if processes.rank() == 0:
+        teller.say(
+            f"{len(parts.training)} volumes of {parts.patients} patients to train on; "
+            f"held out: {', '.join(parts.held_out) or 'nobody'}; "
+            f"judged by: {', '.join(entry.name for entry, _ in parts.validation)}"
+        )
 
     torch.manual_seed(settings.seed)
     network = build_network(recipe.network, f"recipe {recipe.name}")
-    if arguments.init is not None:
+    if start is not None:
         # Half a schedule is over for weights that are already trained: a smaller step keeps what they know.
-        start, state = _pack(arguments.init)
         network.load_state_dict(recipe.task.initial(recipe, start, state))
         settings = replace(settings, learning_rate=0.4 * settings.learning_rate)
-        if start.name == recipe.name:
+        if start.network == recipe.network:
             # Trained on by its own recipe: what the second step waits for has been learnt.
             settings = replace(settings, second_from=0.0)
     with processes.first_alone():
-        lesson = recipe.task.lesson(recipe, chosen, work, settings.seed, _augment(arguments.augment))
-    state = train(
-        network,
-        lesson.dataset,
-        lesson.loss,
-        settings,
-        work,
-        arguments.resume,
-        lambda text: print(text, flush=True),
-        lesson.second,
-    )
+        lesson = recipe.task.lesson(recipe, parts.training, work, settings.seed, _augment(options["augment"]))
+    look, judge = partial(_pictured, recipe, parts, work), partial(_judged, recipe, parts)
+    loop = partial(train, network, lesson.dataset, lesson.loss, settings, work, arguments.resume, teller.progress)
+    try:
+        weights = loop(lesson.second, look, judge if parts.own_judges else None)
+    except Stopped as stopped:
+        if processes.rank() == 0:
+            teller.say(f"stopped after step {stopped.step}; the same command with --resume goes on from there")
+        raise
     if processes.rank() > 0:
         return 0
     # The report card is that of the weights as they are stored.
-    state = in_half_precision(state)
-    network.cpu().load_state_dict(state)
-    info = recipe.task.info(recipe)
-    if arguments.init is not None:
+    weights = in_half_precision(weights)
+    network.cpu().load_state_dict(weights)
+    info = recipe.task.info(recipe, about)
+    if start is not None:
         info = inheriting(info, start)
-    quality = recipe.task.card(recipe, network, validation)
-    quality["validation"] = [entry.name for entry, _ in validation]
-    write_pack(arguments.out, replace(info, quality=quality), state)
+    teller.say("judging it by volumes that it was not trained on")
+    quality = recipe.task.card(recipe, network, parts.validation)
+    quality |= {"validation": [entry.name for entry, _ in parts.validation], "held_out_patients": list(parts.held_out)}
+    quality["verdict"] = verdict(quality)
+    look(weights)
+    deliver(out, replace(info, quality=quality), weights)
     for name, values in quality.items():
         if isinstance(values, dict) and name != "denoising_rmse":
-            print(f"{name}: " + ", ".join(f"{key}: {value}" for key, value in values.items()))
-    print(f"prior pack written to {arguments.out}")
+            teller.say(f"{name}: " + ", ".join(f"{key}: {value}" for key, value in values.items()))
+    teller.say(f"prior pack {info.name} version {info.version} written to {out}; pictures in {work / 'samples.png'}")
+    teller.say(f"verdict: {quality['verdict']}")
     return 0
 
 
-def _settings(recipe: Recipe, arguments: argparse.Namespace) -> LoopSettings:
+def _work(arguments: argparse.Namespace) -> Path:
+    if arguments.out is None:
+        raise ValueError("out: a folder for the prior pack is wanted")
+    work: Path = arguments.work or arguments.out.with_name(arguments.out.name + ".training")
+    if arguments.resume and not has_checkpoint(work):
+        raise ValueError(f"resume: {work} holds no checkpoint.pt")
+    return work
+
+
+def _options(arguments: argparse.Namespace, work: Path) -> dict[str, object]:
+    """What decides about the training, paths absolute; of a resumed one also what it was started with."""
+    left_out = ("command", "resume", "work", "prepare", "hu_step")
+    options = {name: value for name, value in vars(arguments).items() if name not in left_out}
+    for name in ("data", "val"):
+        options[name] = [str(Path(folder).resolve()) for folder in options[name] or []]
+    options["out"] = str(arguments.out.resolve())
+    return recorded(work, options) if arguments.resume else options
+
+
+def _settings(recipe: Recipe, options: Mapping[str, object]) -> LoopSettings:
     names = ("minutes", "steps", "batch", "workers", "seed")
-    given = {name: getattr(arguments, name) for name in names if getattr(arguments, name) is not None}
+    given = {name: options[name] for name in names if options[name] is not None}
     for name, value in given.items():
-        if value < 0 or (name in ("steps", "batch") and value == 0):
+        assert isinstance(value, (int, float))
+        # Also what is not a number at all.
+        if not 0 <= value < float("inf") or (name in ("steps", "batch") and value == 0):
             raise ValueError(f"{name}: must be positive, got {value}")
-    return replace(recipe.settings, **given)
+    return replace(recipe.settings, **given)  # type: ignore[arg-type]
 
 
-def inheriting(info: PriorInfo, start: PriorInfo) -> PriorInfo:
-    """The metadata of weights that began as another pack's: its training data, licence and attribution stay theirs.
+def _stated(options: Mapping[str, object]) -> Stated:
+    def texts(name: str) -> tuple[str, ...]:
+        value = options[name] or ()
+        return tuple(value) if isinstance(value, (list, tuple)) else ()
 
-    A pack that is trained on under its own name becomes its next version.
-    """
-    if start.name == info.name:
-        version = str(int(start.version) + 1) if start.version.isdigit() else start.version
-        return replace(start, version=version, quality={}, scan={**start.scan, **info.scan})
-    data = dict.fromkeys((*start.training_data, *info.training_data))
-    licence = " and ".join(dict.fromkeys((start.licence, info.licence)))
-    attribution = " ".join(dict.fromkeys((info.attribution, f"Started from {start.name}: {start.attribution}")))
-    return replace(info, training_data=tuple(data), licence=licence, attribution=attribution)
+    return Stated(
+        str(options["name"] or ""),
+        texts("data_name"),
+        str(options["licence"] or ""),
+        str(options["attribution"] or ""),
+        texts("body_parts"),
+    )
 
 
-def _pack(name: str) -> tuple[PriorInfo, dict[str, torch.Tensor]]:
-    folder = locate_pack(name)
+def _said(stated: Stated) -> dict[str, object]:
+    return {
+        "name": stated.name,
+        "data_name": stated.training_data,
+        "licence": stated.licence,
+        "attribution": stated.attribution,
+        "body_parts": stated.body_parts,
+    }
+
+
+def _parts(recipe: Recipe, options: Mapping[str, object], work: Path, teller: Teller) -> Split:
+    volumes = volumes_of(_folders(options, "data"), work / "cache", recipe.modality, teller.progress)
+    val = _folders(options, "val")
+    validation = volumes_of(val, work / "val-cache", recipe.modality, teller.progress, "val") if val else []
+    hold_out = options["hold_out"]
+    named = list(hold_out) if isinstance(hold_out, (list, tuple)) else []
+    return split(volumes, validation, named, recipe.held_out, recipe.name)
+
+
+def _folders(options: Mapping[str, object], name: str) -> list[Path]:
+    value = options[name]
+    return [Path(str(folder)) for folder in value] if isinstance(value, (list, tuple)) else []
+
+
+def _names(parts: Split) -> dict[str, list[str]]:
+    """Who is on which side, for `split.json`."""
+    return {
+        "training": [entry.name for entry, _ in parts.training],
+        "validation": [entry.name for entry, _ in parts.validation],
+        "held_out_patients": list(parts.held_out),
+    }
+
+
+def _prepare(arguments: argparse.Namespace, recipe: Recipe, teller: Teller) -> int:
+    folder: Path = arguments.prepare
+    if (folder / INDEX_FILE).is_file() or (folder.is_dir() and any(folder.iterdir())):
+        raise ValueError(f"prepare: {folder} is not empty")
+    if arguments.hu_step < 0:
+        raise ValueError(f"hu-step: must be positive, or 0 to choose by the noise, got {arguments.hu_step}")
+    data = list(arguments.data or [])
+    check_folders(data, "data")
+    if ready := [given for given in data if (given / INDEX_FILE).is_file()]:
+        raise ValueError(f"data: {ready[0]} is a cache already; folders of images are wanted")
+    written(images_in(data), folder, recipe.modality, arguments.hu_step, teller.progress)
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    teller.say(f"compact cache of {size / 1e6:.1f} MB written to {folder}")
+    return 0
+
+
+def _pictured(recipe: Recipe, parts: Split, work: Path, weights: Mapping[str, Tensor]) -> None:
+    """Write `samples.png`; a picture that cannot be made ends no training."""
+    try:
+        rows = recipe.task.samples(recipe, _network(recipe, weights), parts.validation)
+        if rows:
+            write_png(work / "samples.png", montage(rows))
+    except (OSError, ImportError, FloatingPointError) as error:
+        print(f"no picture: {error}", flush=True)
+
+
+def _judged(recipe: Recipe, parts: Split, weights: Mapping[str, Tensor]) -> float:
+    """The error of a state on patients of the data that were held out: those of `--val` choose nothing."""
+    return recipe.task.score(recipe, _network(recipe, weights), parts.own_judges)
+
+
+def _network(recipe: Recipe, weights: Mapping[str, Tensor]) -> torch.nn.Module:
+    network = build_network(recipe.network, f"recipe {recipe.name}")
+    network.load_state_dict({name: value.cpu().float() for name, value in weights.items()})
+    return network.eval()
+
+
+def _pack(name: object) -> tuple[PriorInfo, dict[str, torch.Tensor]]:
+    folder = locate_pack(str(name))
     info = read_info(folder)
     return info, load_state(folder, info)
 
 
-def _volumes(folders: list[Path], cache: Path, modality: str) -> Volumes:
-    """The volumes of the caches among `folders`, and those of the images in the others, through a cache of their own.
-
-    Raises:
-        ValueError: no folder, no image, two volumes of one name, or a cache that was made from other images.
-    """
-    if missing := [folder for folder in folders if not folder.is_dir()]:
-        raise ValueError(f"data: no folder {missing[0]}")
-    ready = [folder for folder in folders if (folder / INDEX_FILE).is_file()]
-    volumes = [item for folder in ready for item in read_cache(folder)]
-    if others := [folder for folder in folders if folder not in ready]:
-        images = [p for folder in others for p in sorted(folder.iterdir()) if p.name.endswith(IMAGE_SUFFIXES)]
-        if not images:
-            raise ValueError(f"data: no NIfTI, NRRD or MHA volume in {', '.join(map(str, others))}")
-        if (cache / INDEX_FILE).is_file():
-            check_cache(cache, images, modality)
-        else:
-            _written(images, cache, modality)
-        volumes += read_cache(cache)
-    names = Counter(entry.name for entry, _ in volumes)
-    if twice := [name for name, count in names.items() if count > 1]:
-        raise ValueError(f"data: two volumes are called {twice[0]}")
-    return volumes
-
-
-def _written(images: list[Path], cache: Path, modality: str) -> None:
-    """Write a cache, or leave nothing."""
-    try:
-        write_cache(images, cache, modality)
-    except BaseException:
-        shutil.rmtree(cache, ignore_errors=True)
-        with suppress(OSError):
-            cache.parent.rmdir()
-        raise
-
-
-def _augment(wanted: bool) -> Callable[[torch.Tensor, int], torch.Tensor] | None:
+def _augment(wanted: object) -> Callable[[torch.Tensor, int], torch.Tensor] | None:
     if not wanted:
         return None
     from ..training.augmentation import anatomical
