@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ctdiffusion.commands import train as command
+from ctdiffusion.commands.train import add_arguments
+from ctdiffusion.training import run as command
 from ctdiffusion.training.cache import read_cache, write_cache
 from ctdiffusion.training.coded import step_for
 from ctdiffusion.training.compact import decode, encode
@@ -91,7 +92,7 @@ def test_damage_is_named(tmp_path: Path) -> None:
 
 def arguments(*words: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
+    add_arguments(parser)
     return parser.parse_args(words)
 
 

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
-from ctdiffusion.commands import train as command
+from ctdiffusion.commands.train import add_arguments
 from ctdiffusion.images import volume
 from ctdiffusion.priors.packs.pack import build_network, load_pack, load_state, read_info
+from ctdiffusion.training import run as command
 from ctdiffusion.training.cache import CachedVolume, held_out_patients, patient_of, read_cache, write_cache
 from ctdiffusion.training.denoising import denoising_loss, draw_sigma, triplet_noise
 from ctdiffusion.training.loop import LoopSettings, train
@@ -136,7 +137,7 @@ def test_resume_without_a_checkpoint_is_refused(tmp_path: Path, volumes: list) -
 
 def arguments(*words: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
+    add_arguments(parser)
     return parser.parse_args(words)
 
 

@@ -21,9 +21,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from ctdiffusion.commands import train as command
+from ctdiffusion.commands.train import add_arguments
 from ctdiffusion.priors.packs.pack import read_info
 from ctdiffusion.training import biography, loop
+from ctdiffusion.training import run as command
 from ctdiffusion.training.biography import NO_LICENCE, Stated, asked, inheriting
 from ctdiffusion.training.checkpoint import load_checkpoint
 from ctdiffusion.training.loop import LoopSettings, train
@@ -61,7 +62,7 @@ def data(tmp_path: Path) -> Path:
 
 def run(*words: str) -> int:
     parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
+    add_arguments(parser)
     return command.main(parser.parse_args(["ct-triplet-256", *words]))
 
 

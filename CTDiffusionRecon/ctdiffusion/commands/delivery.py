@@ -166,7 +166,7 @@ def resume_to(job: Path, output: str | None, as_json: bool, dicom: bool = False)
 
 def _record(out: Path) -> Path:
     """Where the provenance of a result in a single file goes."""
-    return out.with_name(out.name.removesuffix(image_suffix(out)) + ".provenance.json")
+    return out.with_name(out.name[: len(out.name) - len(image_suffix(out))] + ".provenance.json")
 
 
 def check_replaceable(path: Path) -> None:
