@@ -328,7 +328,7 @@ def test_only_priors_of_the_methods_kind_are_offered(panel: Any) -> None:
     assert "a denoiser of sinograms" in section.priorError
     parameters.views = 31
     assert not panel.ui.applyButton.enabled and "none is installed" in panel.ui.applyButton.toolTip
-    section.methods["dds"] = {**section.methods["dds"], "prior_kind": "image"}
+    section.methods["dds"] = replace(section.methods["dds"], prior_kind="image")
     parameters.views = 30
     names = [box.itemText(i) for i in range(box.count)]
     assert "ct-triplet-256" in names and not any("mri" in name for name in names)
