@@ -19,8 +19,8 @@ author = "The CTDiffusionRecon maintainers"
 copyright = author
 release = version = ctdiffusion.__version__
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode", "sphinx_gallery.gen_gallery"]
-exclude_patterns = ["algorithms", "generated", "pages", "examples", "results/*.csv", "gallery/*.ipynb", "gallery/*.py"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_gallery.gen_gallery"]
+exclude_patterns = ["algorithms", "generated", "pages", "examples", "methods/table-*.md", "gallery/*.ipynb", "gallery/*.py"]
 
 # Markdown: links to headings, and to files for download.
 myst_enable_extensions = ["deflist"]

@@ -8,14 +8,17 @@ grid twice as fine as the one that is reconstructed, and have photon noise.
 """
 
 # %%
-# Two slices are enough to see the order of the methods. DDS takes 12 noise levels here instead of 40.
+# To be quick: two slices of every second pixel, 12 noise levels for DDS instead of 40, and 100 iterations for TV instead
+# of up to 400.
 
 import ctdiffusion as ct
 import matplotlib.pyplot as plt
 from ctdiffusion.studies.demo import sample_path
 
-volume = ct.read_volume(sample_path())
-results = ct.compare(volume, ["fbp", "tv", "dds"], views=30, slices=(30, 32), steps=12, seed=0)
+chest = ct.read_volume(sample_path())
+dx, dy, dz = chest.spacing
+volume = ct.Volume(chest.array[30:32, ::2, ::2].copy(), (2 * dx, 2 * dy, dz))
+results = ct.compare(volume, ["fbp", "tv", "dds"], views=30, steps=12, iterations=100, seed=0)
 
 # %%
 # Every result has its volume in HU, its quality against the true slices, and its misfit to the data. No method saw
@@ -24,15 +27,15 @@ results = ct.compare(volume, ["fbp", "tv", "dds"], views=30, slices=(30, 32), st
 for name, result in results.items():
     numbers = result.metrics
     print(
-        f"{name:4} PSNR {numbers['psnr_db']:5.2f} dB   SSIM {numbers['ssim']:.3f}   RMSE {numbers['rmse_hu']:5.1f} HU   "
-        f"misfit {result.misfit['relative']:.4f}"
+        f"{name:4} PSNR {numbers['psnr_axial']:5.2f} dB   SSIM {numbers['ssim_axial']:.3f}   "
+        f"RMSE {numbers['rmse_hu']:5.1f} HU   misfit {result.misfit['relative']:.4f}"
     )
 
 # %%
 # A soft-tissue window. Look at the vessels too: a diffusion prior may draw them convincingly where the views do not
 # determine them.
 
-truth = volume.array[30]
+truth = volume.array[0]
 pictures = {"truth": truth, **{name.upper(): result.volume.array[0] for name, result in results.items()}}
 figure, axes = plt.subplots(1, len(pictures), figsize=(11, 3.2), layout="constrained")
 for axis, (name, image) in zip(axes, pictures.items(), strict=True):

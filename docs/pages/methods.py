@@ -35,9 +35,14 @@ def method_pages(docs: Path) -> dict[str, str]:
     for task in TASKS:
         known = list(methods(task).values())
         found.update({f"{slug(method)}.md": page(method, docs, tables) for method in known})
-        rows = [(f"[{m.title}]({slug(m)}.md)", f"`{m.name}`", m.summary, "yes" if m.needs_prior else "no") for m in known]
-        found[f"table-{task}.md"] = table(("method", "name", "what it does", "prior"), rows)
+        found[f"table-{task}.md"] = overview(known)
     return found
+
+
+def overview(known: list[Method]) -> str:
+    """The table of methods, with links to their pages."""
+    rows = [(f"[{m.title}]({slug(m)}.md)", f"`{m.name}`", m.summary, "yes" if m.needs_prior else "no") for m in known]
+    return table(("method", "name", "what it does", "prior"), rows)
 
 
 def page(method: Method, docs: Path, tables: list[Table]) -> str:
@@ -80,9 +85,11 @@ def _home(method: Method) -> str:
 
 
 def _facts(method: Method) -> str:
-    prior = f"{WORDS[method.prior_kind]}; `{method.default_prior}` unless another is named" if method.needs_prior else "none"
-    if method.needs_prior and method.task != RECONSTRUCTION:
-        prior = "a denoiser of images, of the volume's modality"
+    prior = "none"
+    if method.needs_prior:
+        prior = f"{WORDS[method.prior_kind]}; `{method.default_prior}` unless another is named"
+        if method.task != RECONSTRUCTION:
+            prior = "a denoiser of images, of the volume's modality"
     rows = [("source", method.source), ("prior", prior)]
     if method.task == RECONSTRUCTION:
         rows.append(("beams", ", ".join(method.beams)))

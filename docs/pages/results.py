@@ -1,7 +1,7 @@
 """Tables of results, from CSV files whose index says what each of them is.
 
-A cell is kept as it was written, with its number of digits. The column `id` holds the registry's name of the method that
-a row is about; it is not shown.
+A cell is kept as it was written, with its number of digits. The column `id` holds the registry's name of the method
+that a row is about; it is not shown.
 """
 
 from __future__ import annotations

@@ -19,10 +19,8 @@ def fields_table(heading: str, fields: Iterable[tuple[str, ParameterInfo]]) -> s
 
 def allowed(info: ParameterInfo) -> str:
     """Kind, choices, range and unit in one phrase."""
-    if info.choices:
-        phrase = ", ".join(f"`{choice}`" for choice in info.choices)
-    else:
-        phrase = WORDS.get(info.kind, "object")
+    choices = ", ".join(f"`{choice}`" for choice in info.choices)
+    phrase = choices or WORDS.get(info.kind, "object")
     if info.low is not None and info.high is not None:
         phrase += f", {info.low:g} to {info.high:g}"
     elif info.low is not None:
