@@ -2,7 +2,7 @@
 """From a fresh clone to a result in one command; nothing but a Python 3.10-3.13 is needed.
 
     python3 run.py demo [FOLDER] [--full]   reconstruct the shipped chest CT and compare the methods
-    python3 run.py test [pytest arguments]  ruff, mypy and the whole test suite
+    python3 run.py test [pytest arguments]  ruff, mypy and the test suite; with --all the slow tests too
 
 Both create `.venv` beside this file and install the pinned requirements there; a later call installs nothing again.
 """
@@ -92,6 +92,8 @@ class Environment:
                 self.write_stamp({"python": python_tag(), "installed": {}})
             for file in missing:
                 self._install(file)
+            self._link_package()
+            self._compile()
             print(f"Ready after {time.monotonic() - began:.0f} s\n", flush=True)
         self._link_package()
 
@@ -129,6 +131,14 @@ class Environment:
         code, last = follow([str(part) for part in command], self.folder.parent)
         if code:
             raise SetupError(failure_text(what, code, last))
+
+    def _compile(self) -> None:
+        """Have the kernels compiled here, where minutes are expected, and not by the first reconstruction.
+
+        What goes wrong with it is of no importance: they are then compiled when they are first used.
+        """
+        print("  compiling kernels ...", flush=True)
+        follow([str(self.python), "-m", "ctdiffusion.compilation"], self.folder.parent)
 
     def _link_package(self) -> None:
         """Let the environment import the package from the source tree and offer the command `ctdiffusion`.
@@ -264,7 +274,7 @@ def call(command: list[str], **variables: str) -> int:
 
 def demo(environment: Environment, arguments: list[str]) -> int:
     """Reconstruct the sample into ./demo or the folder that is named."""
-    return call([str(environment.python), "-m", "ctdiffusion.studies.demo", *arguments])
+    return call([str(environment.python), "-m", "ctdiffusion", "demo", *arguments])
 
 
 def test(environment: Environment, arguments: list[str]) -> int:
@@ -278,8 +288,16 @@ def test(environment: Environment, arguments: list[str]) -> int:
             failed.append(name)
     verdict = f"{' and '.join(failed)} FAILED (above): this run fails whatever pytest says" if failed else "clean"
     print(f"== ruff and mypy: {verdict}\n== pytest", flush=True)
-    status = call([*python, "pytest", *arguments])
+    status = call([*python, "pytest", *chosen_tests(arguments)])
     return status or (1 if failed else 0)
+
+
+def chosen_tests(arguments: list[str]) -> list[str]:
+    """Arguments of pytest: those given, or the suite on all processors, without its slow tests unless --all."""
+    own = [argument for argument in arguments if argument != "--all"]
+    everything = [] if len(own) < len(arguments) or own else ["-m", "not slow"]
+    parallel = [] if own else ["-n", str(max(1, min(os.cpu_count() or 1, 8))), "--dist", "worksteal"]
+    return [*parallel, *everything, *own]
 
 
 COMMANDS = {"demo": (demo, ["requirements.txt"]), "test": (test, ["requirements.txt", "requirements-test.txt"])}
@@ -296,6 +314,10 @@ def main(arguments: list[str]) -> int:
         print(f"error: Python 3.10 to 3.13 is needed, this is {present}", file=sys.stderr)
         return 2
     action, files = COMMANDS[arguments[0]]
+    if arguments[0] == "demo" and {"-h", "--help"} & set(arguments[1:]):
+        # Its help needs nothing but Python.
+        package = str(ROOT / "CTDiffusionRecon")
+        return call([sys.executable, "-m", "ctdiffusion", "demo", "--help"], PYTHONPATH=package)
     environment = Environment(ROOT / ".venv", ROOT / "CTDiffusionRecon")
     watch_signals()
     try:

@@ -3,14 +3,16 @@
 import importlib
 import sys
 from contextlib import contextmanager
+from typing import Any
 
 import qt
 import slicer
 import vtk
-from CTDiffusionReconLib.engine.catalogue import shipped_catalogue
-from CTDiffusionReconLib.logic import ReconstructionLogic
+from ctdiffusion.methods.registry import RECONSTRUCTION, SUPERRESOLUTION
+from CTDiffusionReconLib.logic import DEFAULT_METHOD, DEFAULT_THIN_METHOD, ReconstructionLogic
 from CTDiffusionReconLib.panel.applypanel import ApplyPanel
 from CTDiffusionReconLib.panel.comparepanel import ComparePanel
+from CTDiffusionReconLib.panel.fieldspanel import FieldsPanel
 from CTDiffusionReconLib.panel.geometrypanel import GeometryPanel
 from CTDiffusionReconLib.panel.inputpanel import InputPanel
 from CTDiffusionReconLib.panel.jobpanel import JobPanel
@@ -19,9 +21,10 @@ from CTDiffusionReconLib.panel.outputpanel import OutputPanel
 from CTDiffusionReconLib.panel.resultspanel import ResultsPanel
 from CTDiffusionReconLib.panel.thinslicespanel import ThinSlicesPanel
 from CTDiffusionReconLib.scene.comparison.views import Comparison
+from CTDiffusionReconLib.scene.fields import node_fields
 from CTDiffusionReconLib.scene.parameternode import CTDiffusionReconParameterNode
 from CTDiffusionReconLib.scene.sampledata import loadSample, registerSampleData
-from CTDiffusionReconLib.selftest import CTDiffusionReconTest
+from CTDiffusionReconLib.scene.selftest import CTDiffusionReconTest
 from slicer.i18n import tr as _
 from slicer.i18n import translate
 from slicer.ScriptedLoadableModule import (
@@ -65,11 +68,12 @@ class CTDiffusionReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
     def __init__(self, parent=None):
         ScriptedLoadableModuleWidget.__init__(self, parent)
         VTKObservationMixin.__init__(self)
-        self.logic = None
-        self._parameterNode = None
-        self._parameterNodeGuiTag = None
-        self._inputs = []
-        self._section = None
+        self.logic: Any = None
+        self._parameterNode: Any = None
+        self._parameterNodeGuiTag: Any = None
+        self._inputs: list[Any] = []
+        self._section: Any = None
+        self.timer: Any = None
 
     def setup(self):
         """Called once, when the module is first opened or used from Python."""
@@ -80,10 +84,9 @@ class CTDiffusionReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         uiWidget.setMRMLScene(slicer.mrmlScene)
         self.logic = CTDiffusionReconLogic()
 
-        catalogue = shipped_catalogue()
         self.inputPanel = InputPanel(self.ui, loadSample)
-        self.geometryPanel = GeometryPanel(self.ui, catalogue["presets"])
-        self.methodSection = MethodSection(self.ui, catalogue["methods"], self.logic.reconstruction.engine)
+        self.geometryPanel = GeometryPanel(self.ui)
+        self.methodSection = MethodSection(self.ui, self.logic.reconstruction.engine)
         self.outputPanel = OutputPanel(
             self.ui, self.logic.reconstruction, self.onEngineAnswered, lambda: self.methodSection.priorName
         )
@@ -91,12 +94,16 @@ class CTDiffusionReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.comparePanel = ComparePanel(self.ui, self.logic.comparison)
         self.resultsPanel = ResultsPanel(self.ui, self.logic, self.comparePanel.add)
         self.applyPanel = ApplyPanel(self.ui, self.logic, self.inputPanel, self.outputPanel, self.methodSection)
-        self.thinSlicesPanel = ThinSlicesPanel(self.ui, catalogue["superresolution"], self.logic, self.outputPanel)
+        self.thinSlicesPanel = ThinSlicesPanel(self.ui, self.logic, self.outputPanel)
+        self.advancedPanel = FieldsPanel(self.ui, "advanced", node_fields(RECONSTRUCTION))
+        self.thinAdvancedPanel = FieldsPanel(self.ui, "thinAdvanced", node_fields(SUPERRESOLUTION))
         self.ui.timeButton.connect("clicked(bool)", lambda *unused: self.timer.start())
         self.panels = (
             self.inputPanel,
             self.geometryPanel,
             self.methodSection,
+            self.advancedPanel,
+            self.thinAdvancedPanel,
             self.resultsPanel,
             self.comparePanel,
             self.applyPanel,
@@ -220,6 +227,8 @@ class CTDiffusionReconWidget(ScriptedLoadableModuleWidget, VTKObservationMixin):
         self.inputPanel.update()
         self.geometryPanel.update(self.inputPanel.grid)
         self.methodSection.update()
+        self.advancedPanel.update()
+        self.thinAdvancedPanel.update()
         self.resultsPanel.update()
         self.comparePanel.update()
         self.applyPanel.update()
@@ -292,30 +301,33 @@ class CTDiffusionReconLogic(ScriptedLoadableModuleLogic):
 
     def getParameterNode(self):
         """The module's parameter node, typed."""
-        return CTDiffusionReconParameterNode(super().getParameterNode())
+        node: Any = super().getParameterNode()
+        # Slicer makes the constructor.
+        typed: Any = CTDiffusionReconParameterNode
+        return typed(node)
 
     @property
     def queue(self):
         """The job queue; `queue.jobs` are the jobs of this session."""
         return self.reconstruction.queue
 
-    def start(self, source, method="dds", **options):
+    def start(self, source, method=DEFAULT_METHOD, **options):
         """Start a reconstruction in the background and return its job; see `ReconstructionLogic.start`."""
         return self.reconstruction.start(source, method, **options)
 
-    def reconstruct(self, source, method="dds", **options):
+    def reconstruct(self, source, method=DEFAULT_METHOD, **options):
         """Reconstruct and return the result's volume node; see `ReconstructionLogic.reconstruct`."""
         return self.reconstruction.reconstruct(source, method, **options)
 
-    def superResolve(self, volume, method="zsr", **options):
+    def superResolve(self, volume, method=DEFAULT_THIN_METHOD, **options):
         """Thinner slices from the thick ones of a CT or MR volume; see `ReconstructionLogic.superResolve`."""
         return self.reconstruction.superResolve(volume, method, **options)
 
-    def batch(self, sources, method="dds", **options):
+    def batch(self, sources, method=DEFAULT_METHOD, **options):
         """The same for several inputs; see `ReconstructionLogic.batch`."""
         return self.reconstruction.batch(sources, method, **options)
 
-    def estimate(self, source, method="dds", **options):
+    def estimate(self, source, method=DEFAULT_METHOD, **options):
         """Time and memory that a reconstruction will take; see `ReconstructionLogic.estimate`."""
         return self.reconstruction.estimate(source, method, **options)
 

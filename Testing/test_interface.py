@@ -46,7 +46,7 @@ def test_methods_share_one_measurement():
     assert measurement.projections.data.shape[:2] == (2, 12)
     again = ct.reconstruct(measurement, "sirt", iterations=5)
     assert np.array_equal(again.volume.array, results["sirt"].volume.array)
-    with pytest.raises(ValueError, match="^views: the measurement was made already"):
+    with pytest.raises(ValueError, match=r"^views: the measurement was made already"):
         ct.reconstruct(measurement, "fbp", views=3)
 
 
@@ -80,7 +80,7 @@ def test_what_is_wrong_is_named(options, text):
 
 
 def test_arrays_need_a_voxel_size():
-    with pytest.raises(ValueError, match="^spacing: "):
+    with pytest.raises(ValueError, match=r"^spacing: "):
         ct.reconstruct(np.zeros((2, 16, 16), np.float32), "fbp", views=4)
 
 

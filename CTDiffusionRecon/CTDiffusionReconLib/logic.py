@@ -2,47 +2,45 @@
 
 import logging
 import shutil
-import time
 from collections.abc import Callable, Iterable
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import slicer
-from ctdiffusion.core import atomic
-from ctdiffusion.jobs.folder import JobFolder, to_json
+from ctdiffusion.jobs.estimate import Estimate
+from ctdiffusion.jobs.folder import JobFolder
+from ctdiffusion.jobs.reconstruction_spec import JobSpec
+from ctdiffusion.jobs.spec import Specification
+from ctdiffusion.jobs.tasks import TASKS
+from ctdiffusion.methods.registry import RECONSTRUCTION, SUPERRESOLUTION
 
-from .engine.catalogue import find_priors, shipped_catalogue
 from .engine.dependencies import Dependencies, InstallReport, dependencies_of, dependencies_query, own_dependencies
 from .engine.devices import devices_query
 from .engine.engine import Engine
-from .engine.estimate import Estimate, calibration_query, estimate_request
+from .engine.estimate import calibration_query, estimate_request
+from .engine.priors import find_priors
 from .engine.query import EngineQuery
-from .engine.runner import Runner, SubprocessRunner
-from .engine.slicerengine import engineOfSettings, privateJobsFolder
-from .panel.resultstable import ResultsTable
+from .engine.runner import Runner
+from .engine.slicerengine import engineOfSettings, idleOfApplication, runnerOfApplication
 from .queue.job import CANCELLED, DONE, FAILED, ReconstructionJob
 from .queue.jobs import JobQueue
-from .queue.request import ReconstructionRequest
-from .queue.requestcheck import checked, known
-from .queue.slicerequest import SuperResolutionRequest
-from .scene.inputs import INPUT_FILE, InputRecord, checkVolume, exportVolume, recordOf, weakly
+from .queue.request import INPUT_FILE, changed, reconstruction, request_for
+from .scene.inputs import InputRecord, checkVolume, patientAxes, weakly
+from .scene.preparation import preparedJob
+from .scene.requestcheck import checked, kindOfSource
 from .scene.results import loadResult
+from .scene.resultstable import ResultsTable
 from .scene.sinograms import loadSinograms
 
 POLL_MS = 100
-# What the engine tells its own users to do, and what ours can do, in the panel and in Python.
-ASSUME_HU = (
-    "pass assume_hu=True (--assume-hu)",
-    "check 'Values are HU even where they do not look like it' (in Python: assume_hu=True)",
-)
+DEFAULT_METHOD, DEFAULT_THIN_METHOD = TASKS[RECONSTRUCTION].default_method, TASKS[SUPERRESOLUTION].default_method
 
 
 class ReconstructionLogic:
     """Starts reconstructions and brings their results into the scene.
 
     A volume may be a volume node or the path of a file; the path of measured projections is known from its suffix.
-    Options are those of `ReconstructionRequest`: method, geometry, views, parameters, prior, slices, ...
+    Options are the fields of the engine's `JobSpec`: geometry, views, parameters, prior, slices, ... (`help(JobSpec)`).
 
         node = logic.reconstruct(volume, method="dds", geometry="fan", views=30)
         job = logic.start(volume, method="tv", views=60); job.progress; job.cancel()
@@ -59,8 +57,8 @@ class ReconstructionLogic:
         self.table = ResultsTable()
         # What "auto" means, as the engine's answer to `askForDevices` says; its owner puts it here.
         self.autoDevice = "cpu"
-        self._runner = runner or _defaultRunner()
-        self.queue = JobQueue(engine, self._runner, deliver=self._deliver, idle=_idle())
+        self._runner = runner or runnerOfApplication()
+        self.queue = JobQueue(engine, self._runner, deliver=self._deliver, idle=idleOfApplication())
         self._records: dict[ReconstructionJob, tuple[InputRecord, Any]] = {}
         self._timer: Any = None
         self._generation = 0
@@ -71,12 +69,12 @@ class ReconstructionLogic:
     def start(
         self,
         source: Any,
-        method: str = "dds",
+        method: str = DEFAULT_METHOD,
         *,
         output: Any = None,
         inputKind: str | None = None,
         onFinished: Callable[[ReconstructionJob], None] | None = None,
-        request: ReconstructionRequest | SuperResolutionRequest | None = None,
+        request: Specification | None = None,
         **options: Any,
     ) -> ReconstructionJob:
         """Put a reconstruction into the queue and return at once.
@@ -88,19 +86,15 @@ class ReconstructionLogic:
             inputKind: volume or projections, for a path whose suffix does not tell.
             onFinished: called with the job when it is done, has failed or was cancelled.
             request: everything that was asked for at once, instead of `method` and options.
-            options: see `ReconstructionRequest`; of measured projections all views are taken unless told otherwise.
+            options: fields of the specification, see `request_for`; of measured projections all views are taken
+                unless told otherwise.
 
         Raises:
             ValueError: an input or an option that is refused; one line that names it.
             OSError: the job folder cannot be written.
         """
-        kind, request = self.check(source, method, output=output, inputKind=inputKind, request=request, **options)
-        folder = _newFolder(request.method)
-        try:
-            job, record = self._prepare(source, kind, request, folder)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+        request = self.check(source, method, output=output, inputKind=inputKind, request=request, **options)
+        job, record = preparedJob(source, request, self._generation)
         self._records[job] = (record, None if output is None else weakly(output))
         job.addObserver(self._onJobChanged)
         if onFinished is not None:
@@ -111,21 +105,27 @@ class ReconstructionLogic:
     def check(
         self,
         source: Any,
-        method: str = "dds",
+        method: str = DEFAULT_METHOD,
         *,
         output: Any = None,
         inputKind: str | None = None,
-        request: ReconstructionRequest | SuperResolutionRequest | None = None,
+        request: Specification | None = None,
         **options: Any,
-    ) -> tuple[str, ReconstructionRequest | SuperResolutionRequest]:
-        """Refuse what `start` would refuse, at once and without writing; returns the kind of input and the request.
+    ) -> Specification:
+        """Refuse what `start` would refuse, at once and without writing; returns the job's specification.
 
         Raises:
             ValueError: see `start`.
         """
-        return checked(source, method, output, inputKind, request, options)
+        if request is None:
+            request = reconstruction(
+                **{"input_kind": kindOfSource(source, inputKind), **_free(options), "method": method}
+            )
+        elif options:
+            raise ValueError(f"{next(iter(options))}: not together with a request")
+        return checked(source, output, request)
 
-    def reconstruct(self, source: Any, method: str = "dds", *, wait: bool = True, **options: Any) -> Any:
+    def reconstruct(self, source: Any, method: str = DEFAULT_METHOD, *, wait: bool = True, **options: Any) -> Any:
         """Reconstruct, and return the result's volume node; with `wait=False` the job (see `start`).
 
         Raises:
@@ -135,25 +135,21 @@ class ReconstructionLogic:
         job = self.start(source, method, **options)
         return self._finished(job) if wait else job
 
-    def superResolve(self, volume: Any, method: str = "zsr", *, wait: bool = True, **options: Any) -> Any:
+    def superResolve(self, volume: Any, method: str = DEFAULT_THIN_METHOD, *, wait: bool = True, **options: Any) -> Any:
         """Thinner slices from the thick ones of a CT or MR volume node; returns the thin volume's node, or the job.
 
-        Options are those of `SuperResolutionRequest`: factor, parameters, prior, device, seed, assume_hu.
+        Options are the fields of the engine's `SuperResolutionSpec`: factor, profile, parameters, prior, seed, ...
 
         Raises:
             ValueError, OSError, RuntimeError: see `reconstruct`.
         """
-        known = [item.name for item in fields(SuperResolutionRequest) if item.init]
-        for name in options:
-            if name not in known:
-                raise ValueError(f"{name}: unknown option (known: {', '.join(known)})")
-        job = self.start(volume, request=SuperResolutionRequest(method=method, **options))
+        job = self.start(volume, request=request_for(SUPERRESOLUTION, **_free(options), method=method))
         return self._finished(job) if wait else job
 
     def batch(
         self,
         sources: Iterable[Any],
-        method: str = "dds",
+        method: str = DEFAULT_METHOD,
         *,
         wait: bool = False,
         onFinished: Callable[[ReconstructionJob], None] | None = None,
@@ -192,8 +188,7 @@ class ReconstructionLogic:
         source = record.node if record.reference is not None else job.source
         if source is None:
             raise ValueError(f"{job.name}: its input is no longer in the scene")
-        request = job.request.changed(**changes)
-        return self.start(source, output=output, inputKind=job.kind, request=request)
+        return self.start(source, output=output, request=changed(job.request, **_free(changes)))
 
     def cancelAll(self) -> None:
         """Stop every job."""
@@ -215,7 +210,7 @@ class ReconstructionLogic:
         return devices_query(self.engine(), self._runner).start()
 
     def estimate(
-        self, volume: Any, method: str = "dds", *, request: ReconstructionRequest | None = None, **options: Any
+        self, volume: Any, method: str = DEFAULT_METHOD, *, request: JobSpec | None = None, **options: Any
     ) -> Estimate:
         """Time in s and memory in bytes of a reconstruction of a volume node, at once (see `estimate`).
 
@@ -223,10 +218,10 @@ class ReconstructionLogic:
             ValueError: a volume or an option that is refused.
         """
         checkVolume(volume)
-        request = request or ReconstructionRequest(**{"method": method, **known(options)})
+        request = request or reconstruction(**{**_free(options), "method": method})
         device = self.autoDevice if request.device == "auto" else request.device
         size, spacing = volume.GetImageData().GetDimensions(), volume.GetSpacing()
-        return estimate_request(request, shipped_catalogue(), tuple(size), tuple(spacing), device)
+        return estimate_request(request, tuple(size), tuple(spacing), device, axes=patientAxes(volume))
 
     def askForSpeed(self, prior: str | None = None) -> EngineQuery:
         """Have this computer timed with a prior, once and for some seconds, so that estimates become better."""
@@ -250,7 +245,7 @@ class ReconstructionLogic:
         return install(self.dependencies(), None if wheels is None else Path(wheels))
 
     def priors(self) -> list[dict[str, Any]]:
-        """The prior packs that the engine finds, see `catalogue.find_priors`."""
+        """The prior packs that the engine finds, see `priors.find_priors`."""
         return find_priors(self.engine())
 
     def loadSinograms(self, jobOrNode: Any) -> tuple[Any, Any]:
@@ -258,27 +253,6 @@ class ReconstructionLogic:
         return loadSinograms(jobOrNode)
 
     # inside -----------------------------------------------------------------------------------------------------------
-    def _prepare(
-        self, source: Any, kind: str, request: ReconstructionRequest | SuperResolutionRequest, folder: Path
-    ) -> tuple[ReconstructionJob, InputRecord]:
-        if isinstance(source, (str, Path)):
-            path = Path(source).resolve()
-            record = InputRecord(path.name.split(".")[0] or path.name, scene_generation=self._generation)
-            where: str | Path = path
-        else:
-            path = exportVolume(source, folder)
-            record = recordOf(source, self._generation)
-            where = INPUT_FILE
-        atomic.write_bytes(folder / "spec.json", to_json(request.spec(where, kind)))
-        job = ReconstructionJob(folder, request, f"{record.name} {request.label}")
-        job.kind = kind
-        job.source = source if isinstance(source, (str, Path)) else None
-        job.secrets = ((str(path), "<input>"), (str(Path.home()), "~"))
-        named = ((INPUT_FILE, record.name),) if where == INPUT_FILE else ()
-        # Thin slices have no such check box.
-        job.words = (ASSUME_HU, *named) if isinstance(request, ReconstructionRequest) else named
-        return job, record
-
     def _deliver(self, job: ReconstructionJob) -> None:
         record, reference = self._records[job]
         output = None if reference is None else reference.Get()
@@ -314,32 +288,12 @@ class ReconstructionLogic:
             self._timer = every(POLL_MS, self.queue.poll)
 
 
-def _defaultRunner() -> Callable[..., Runner]:
-    if not hasattr(slicer, "app"):
-        return SubprocessRunner
-    from .engine.qprocessrunner import QProcessRunner
-
-    return QProcessRunner
-
-
-def _idle() -> Callable[[], None] | None:
-    return slicer.app.processEvents if hasattr(slicer, "app") else None
-
-
-def _newFolder(method: str) -> Path:
-    """A new, empty job folder. Its name is short, because paths are on some systems.
+def _free(options: dict[str, Any]) -> dict[str, Any]:
+    """Options, none of which is the input: that is the first argument.
 
     Raises:
-        OSError: it cannot be made.
+        ValueError: it is.
     """
-    root = privateJobsFolder()
-    stem = f"{time.strftime('%Y%m%d-%H%M%S')}-{method}"
-    for number in range(1000):
-        folder = root / (stem if number == 0 else f"{stem}-{number}")
-        try:
-            # Its owner's alone: it holds a patient's image.
-            folder.mkdir(mode=0o700)
-        except FileExistsError:
-            continue
-        return folder
-    raise OSError(f"{root}: no folder for the job can be made")
+    if "input" in options:
+        raise ValueError("input: give it as the first argument, not by name")
+    return options

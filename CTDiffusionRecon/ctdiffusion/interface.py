@@ -26,7 +26,7 @@ from .core.monitor import Monitor
 from .core.schema import describe
 from .images.volume import Volume, read_intensities, read_volume
 from .jobs.reconstruction import measured_measurement, simulated_measurement
-from .jobs.reconstruction_spec import JobSpec
+from .jobs.reconstruction_spec import JobSpec, default_scan
 from .jobs.spec import SCHEMA
 from .jobs.superresolution_spec import SuperResolutionSpec
 from .jobs.tasks import TASKS
@@ -40,7 +40,6 @@ from .priors.packs.importing.convert import Imported
 Source = Volume | MeasuredProjections | Measurement | NDArray[Any] | str | Path
 Progress = Callable[[str, int, int], object]
 
-DEFAULT_VIEWS = 30
 _SPEC_ONLY = ("input", "method", "parameters", "simulation", "input_kind", "keep_projections")
 
 
@@ -237,13 +236,13 @@ def import_prior(checkpoint: str | Path, **options: Any) -> Imported:
 
     Args:
         checkpoint: the file, or the folder of a `diffusers` model.
-        options: see `ctdiffusion.priors.packs.importing.convert.ImportOptions`: `preset`, `window`, `spacing`, ...
+        options: see `ctdiffusion.priors.packs.importing.options.ImportOptions`: `preset`, `window`, `spacing`, ...
 
     Raises:
         ValueError: it is not a checkpoint of a known network; the text says why.
     """
-    from .priors.packs.importing.convert import ImportOptions
     from .priors.packs.importing.convert import import_prior as run
+    from .priors.packs.importing.options import ImportOptions
 
     return run(Path(checkpoint), ImportOptions(**options))
 
@@ -361,9 +360,7 @@ def _spec(source: Source, method: str, fields: Mapping[str, Any], parameters: Ma
     elif isinstance(source, MeasuredProjections) or _is_measured_file(source):
         values["input_kind"] = "projections"
     else:
-        values.setdefault("geometry", "fan")
-        if "angles_deg" not in values and not isinstance(values["geometry"], Mapping):
-            values.setdefault("views", DEFAULT_VIEWS)
+        values |= default_scan(values)
     head = {"schema": SCHEMA, "input": "memory", "method": method, "parameters": dict(parameters)}
     try:
         return JobSpec.from_dict({**head, **values})

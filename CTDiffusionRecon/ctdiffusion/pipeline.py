@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from .acquisition.simulate import simulate
 from .core.monitor import Monitor
 from .core.noise import NoiseSource
 from .images.memory import check_memory
+from .images.orientation import Undo, oblique_warnings, to_lps
 from .images.volume import Volume
 from .jobs.estimate import held_bytes
 from .methods.problem import Problem
@@ -44,6 +46,7 @@ class Measurement:
         reference: the true volume, where the projections were simulated; for `quality` alone (contract C5).
         grid: the grid to reconstruct on.
         warnings: what a user should know about it.
+        restore: takes a result from the patient's order of axes, in which it is scanned, back to the stored one.
     """
 
     projections: Projections
@@ -51,6 +54,7 @@ class Measurement:
     reference: Volume | None
     grid: Grid
     warnings: tuple[str, ...] = ()
+    restore: Callable[[Volume], Volume] = field(default_factory=Undo)
 
     def to(self, device: torch.device) -> Measurement:
         """The same measurement with its projections on another device."""
@@ -79,15 +83,16 @@ class Result:
 def simulated(
     volume: Volume, geometry: Geometry, settings: SimulationSettings, seed: int, first_slice: int = 0
 ) -> Measurement:
-    """The measurement of `volume` that a scanner of this geometry would take.
+    """The measurement of `volume` that a scanner of this geometry would take, laid in the patient's coordinates.
 
     Raises:
         ValueError: the geometry does not fit the volume, or memory would not suffice.
     """
-    warnings = geometry.check(volume.grid)
+    volume, restore = to_lps(volume)
+    warnings = (*oblique_warnings(volume), *geometry.check(volume.grid))
     check_need(volume.grid, geometry)
     projections = simulate(volume, geometry, settings, seed, first_slice)
-    return Measurement(projections, volume, volume, volume.grid, (*warnings, *projections.notes))
+    return Measurement(projections, volume, volume, volume.grid, (*warnings, *projections.notes), restore)
 
 
 def measured(projections: Projections, grid: Grid, warnings: tuple[str, ...] = ()) -> Measurement:
@@ -161,7 +166,7 @@ def run_method(
     volume = measurement.template.like(hu.numpy())
     metrics = None if measurement.reference is None else compare(volume, measurement.reference)
     monitor.step("quality", 1, 1)
-    return Result(volume, metrics, dict(fit), seconds)
+    return Result(measurement.restore(volume), metrics, dict(fit), seconds)
 
 
 def operator_for(measurement: Measurement, device: torch.device | str) -> LinearOperator:

@@ -105,31 +105,31 @@ def test_angles_and_geometry_come_from_files(tmp_path):
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        (["--views", "0"], "spec.views"),
-        (["--views", "9", "--prior", "nobody"], "prior: method fbp uses none"),
-        (["--views", "9", "--keep-projections", "-o", "one.nrrd"], "one file holds no projections"),
+        (["--views", "0"], "--views: must lie in"),
+        (["--views", "9", "--prior", "nobody"], "--prior: method fbp uses none"),
+        (["--views", "9", "--keep-projections", "-o", "one.nrrd"], "one volume holds no projections"),
         (["--views", "9", "-o", "image.tiff"], "cannot write this format"),
         (["--views", "x"], "expected a whole number"),
-        (["--views", "9", "--photons", "-3"], "spec.simulation.photons"),
-        (["--views", "9", "--filter", "sharp"], "--filter"),
+        (["--views", "9", "--photons", "-3"], "--photons: "),
+        (["--views", "9", "--filter", "ham"], "did you mean hamming?"),
         (["--views", "9", "--slices", "2:9"], "spec.slices"),
-        (["--views", "9", "--slices", "9"], "expected A:B"),
+        (["--views", "9", "--slices", "9-"], "expected A-B"),
         (["--views", "9", "--limited", "9"], "expected START:SPAN"),
-        (["--views", "9", "--stepz", "3"], "unrecognized"),
-        (["--views", "9", "--seed", "-1"], "spec.seed"),
-        (["--view", "9"], "unrecognized"),
-        (["--angles-deg", "0,0"], "spec.angles_deg"),
+        (["--views", "9", "--stepz", "3"], "--stepz: there is no such option"),
+        (["--views", "9", "--seed", "-1"], "--seed: "),
+        (["--view", "9"], "--view: there is no such option; did you mean --views?"),
+        (["--angles-deg", "0,0"], "--angles-deg: "),
         (["--angles-deg", "nofile"], "nofile"),
         (["--geometry-file", "missing.json"], "missing.json"),
-        (["--views", "9", "--measured", "--geometry", "fan"], "spec.geometry"),
+        (["--views", "9", "--measured", "--geometry", "fan"], "--geometry: "),
     ],
 )
 def test_bad_input_is_refused_with_exit_code_2_and_nothing_is_written(tmp_path, capsys, options, text):
     assert _reconstruct(tmp_path, *options) == 2
     said = capsys.readouterr()
-    last = said.err.strip().splitlines()[-1]
-    assert "error: " in last
-    assert text in last
+    lines = [line for line in said.err.strip().splitlines() if not line.startswith(("slices: ", "read ", "device: "))]
+    assert len(lines) == 1 and lines[0].startswith("error: "), "one line, and no usage"
+    assert text in lines[0]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in"]
 
 
@@ -243,8 +243,12 @@ def test_listings(capsys, tmp_path):
     assert cli.main(["priors", "show", "no-such-pack"]) == 2
     assert cli.main(["--version"]) == 0
     assert __version__ in capsys.readouterr().out
-    assert cli.main([]) == 2
+    assert cli.main([]) == 0
+    assert "COMMAND" in capsys.readouterr().out
     assert cli.main(["dance"]) == 2
+    assert cli.main(["recon"]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said == "error: recon: there is no such command; did you mean reconstruct?"
 
 
 def test_help_is_instant_because_torch_is_not_imported():
@@ -324,3 +328,99 @@ def test_a_folder_where_a_file_belongs_has_exit_code_2(tmp_path, capsys):
     (tmp_path / "spec.json").write_text('{"task": "superresolution"}')
     assert cli.main(["estimate", str(tmp_path / "spec.json")]) == 2
     assert "no estimate for superresolution" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "stop"), [("1-2", 1, 3), ("1:3", 1, 3), ("2", 2, 3), ("0-0", 0, 1), (" 0 : 4 ", 0, 4)]
+)
+def test_slices_are_understood_and_echoed(tmp_path, capsys, text, first, stop):
+    assert _reconstruct(tmp_path, "--views", "9", "--slices", text) == 0
+    said = capsys.readouterr().err.splitlines()[0]
+    count = stop - first
+    assert said == (f"slices: {first} (one)" if count == 1 else f"slices: {first} to {stop - 1} ({count})")
+    assert result_of(JobFolder(tmp_path / "job")).shape[0] == count
+
+
+@pytest.mark.parametrize(
+    ("argv", "text"),
+    [
+        (["--method", "ddss"], "--method: 'ddss' is unknown (did you mean dds?)"),
+        (["--method", "TV"], "--method: 'TV' is unknown (did you mean tv?)"),
+        (["--method", "tv", "--steps", "9"], "--steps: method tv has no such parameter (its own: --strength, "),
+        (["--method", "tv"], "--views N or --angles-deg is needed"),
+        (["--method", "msdiff", "--views", "9", "--geometry", "cone"], "--geometry: method msdiff takes parallel"),
+        (["--method", "dds", "--views", "9", "--prior", "nobody"], "no pack named 'nobody'"),
+        (["--method", "dds", "--views", "9", "--prior", "sinogram-360"], "sinogram-360 is a denoiser of sinograms"),
+    ],
+)
+def test_a_mistake_names_the_remedy_before_anything_is_computed(tmp_path, capsys, argv, text):
+    path = make_input(tmp_path / "in")
+    assert cli.main(["reconstruct", str(path), "-o", str(tmp_path / "job"), *argv]) == 2
+    said = capsys.readouterr().err
+    assert text in said and "simulate" not in said and "usage" not in said
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in"]
+
+
+def test_the_default_method_and_gpu_are_understood(tmp_path, capsys):
+    path = make_input(tmp_path / "in")
+    argv = ["reconstruct", str(path), "--views", "9", "--device", "gpu", "-o", "out", "--dry-run", "--json"]
+    assert cli.main(argv) in (0, 2), "2 where there is no GPU"
+    argv = ["reconstruct", str(path), "--views", "9", "--slices", "1-2", "--dry-run", "--json"]
+    assert cli.main(argv) == 0
+    plan = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert plan["spec"]["method"] == "dds" and plan["spec"]["slices"] == [1, 3] and plan["estimate"]["seconds"] > 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["in"]
+
+
+def test_estimate_takes_the_same_options(tmp_path, capsys):
+    path = make_input(tmp_path / "in")
+    assert cli.main(["estimate", str(path), "--views", "9", "--method", "sirt", "--iterations", "40", "--json"]) == 0
+    more = json.loads(capsys.readouterr().out)["seconds"]
+    assert cli.main(["estimate", str(path), "--views", "9", "--method", "sirt", "--iterations", "4", "--json"]) == 0
+    assert more > json.loads(capsys.readouterr().out)["seconds"]
+
+
+def test_a_dicom_series_lies_where_the_volume_does(tmp_path, capsys):
+    from ctdiffusion.images.volume import read_volume
+
+    options = ("--geometry", "parallel", "--views", "12")
+    assert _reconstruct(tmp_path, *options, "--dicom", out="series") == 0
+    assert _reconstruct(tmp_path, *options, out="plain.nrrd") == 0
+    series, plain = read_volume(tmp_path / "series"), read_volume(tmp_path / "plain.nrrd", assume_hu=True)
+    assert len(list((tmp_path / "series").glob("*.dcm"))) == plain.array.shape[0]
+    np.testing.assert_allclose(np.clip(plain.array, -1024, None), series.array, atol=0.51)
+    assert series.spacing == pytest.approx(plain.spacing) and series.origin == pytest.approx(plain.origin, abs=1e-4)
+    assert series.direction == pytest.approx(plain.direction, abs=1e-6)
+    tags = sitk.ReadImage(str(tmp_path / "series" / "0001.dcm"))
+    assert tags.GetMetaData("0008|0008").startswith("DERIVED\\SECONDARY")
+    assert "FBP 12 views (simulated)" in tags.GetMetaData("0008|103e")
+    assert (tmp_path / "series.provenance.json").is_file()
+    assert _reconstruct(tmp_path, *options, "--dicom", out="series") == 2
+
+
+def test_a_stopped_file_is_finished_by_the_command_that_was_printed(tmp_path, capsys):
+    job = tmp_path / "r.nrrd.job"
+    assert _reconstruct(tmp_path, "--views", "9", out="r.nrrd.job") == 0
+    assert cli.main(["resume", str(job), "-o", str(tmp_path / "r.nrrd")]) == 0
+    assert (tmp_path / "r.nrrd").is_file() and (tmp_path / "r.provenance.json").is_file() and not job.exists()
+
+
+def test_every_help_is_instant(monkeypatch):
+    code = (
+        "import sys, time; start = time.process_time()\n"
+        "from ctdiffusion.commands import main as c\n"
+        "for name in c.COMMANDS: c.main([name, '--help'])\n"
+        "c.main(['methods'])\n"
+        "assert not {'torch', 'numpy'} & set(sys.modules), 'heavy'\n"
+        "assert time.process_time() - start < 3.0\n"
+    )
+    with process("-c", code) as child:
+        _, err = child.communicate(timeout=120)
+    assert child.returncode == 0, err
+
+
+def test_completion_names_commands_and_options(capsys):
+    pytest.importorskip("shtab")
+    assert cli.main(["completion", "bash"]) == 0
+    script = capsys.readouterr().out
+    assert "reconstruct" in script and "--limited" in script

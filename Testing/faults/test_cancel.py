@@ -109,7 +109,8 @@ def test_ctrl_c_on_the_command_line_leaves_nothing_half_written(tmp_path, out):
         assert f"ctdiffusion resume {tmp_path / out}" in out_text
         assert not (tmp_path / "job" / "result").exists()
     else:
-        assert sorted(p.name for p in tmp_path.iterdir()) == ["in"]
+        assert f"ctdiffusion resume {tmp_path / out}.job -o {tmp_path / out}" in out_text
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["in", f"{out}.job"]
     with pytest.raises(ProcessLookupError):
         os.killpg(child.pid, 0)
 

@@ -35,6 +35,14 @@ def test_a_specification_survives_json():
     assert JobSpec.from_dict({**GOOD, "seed": 1}).digest != JobSpec.from_dict(GOOD).digest
 
 
+@pytest.mark.parametrize("method", ["dds", "dds-tv", "ddnm", "iscs", "diffusionblend", "diffusionblend++"])
+def test_transitions_of_version_one_are_read(method):
+    for name in ("dds", "renew", "ancestral", "diffpir"):
+        parameters = {"transition": name, "eta": 0.5}
+        chosen = JobSpec.from_dict({**GOOD, "method": method, "parameters": parameters}).method_parameters()
+        assert (chosen.transition, chosen.eta) == (name, 0.5)
+
+
 def test_view_sets():
     degrees = [math.degrees(a) for a in JobSpec.from_dict(GOOD).angles()]
     assert degrees == pytest.approx([12.0 * k for k in range(30)])

@@ -13,7 +13,7 @@ from ctdiffusion.core.monitor import Monitor
 from ctdiffusion.core.noise import NoiseSource
 from ctdiffusion.core.units import AttenuationScale
 from ctdiffusion.methods.dds import run as reconstruct
-from ctdiffusion.methods.families.images import GradientParameters as DDSParameters
+from ctdiffusion.methods.families.image_parameters import GradientParameters as DDSParameters
 from ctdiffusion.methods.problem import Problem
 from ctdiffusion.operators.factory import make_operator
 from ctdiffusion.priors.packs.pack import load_pack

@@ -13,20 +13,24 @@ import torch
 from ctdiffusion.core.monitor import Monitor
 from ctdiffusion.core.noise import NoiseSource
 from ctdiffusion.core.schema import from_mapping
-from ctdiffusion.methods.families.images import SIGMA_LIMITED, SIGMA_START, SamplingParameters, first_level
+from ctdiffusion.methods.families.image_parameters import SIGMA_LIMITED, SIGMA_START, SamplingParameters
+from ctdiffusion.methods.families.images import first_level
 from ctdiffusion.methods.problem import Problem
 from ctdiffusion.methods.registry import methods
 from ctdiffusion.operators.factory import make_operator
 from ctdiffusion.priors.packs.pack import load_pack
 from ctdiffusion.samplers.admm import TotalVariationConsistency
+from ctdiffusion.samplers.consistency import ConjugateGradientConsistency
 from ctdiffusion.samplers.nullspace import NullSpaceConsistency
+from ctdiffusion.samplers.schedule import geometric
 from ctdiffusion.scan.beams import ConeBeam, Grid, ParallelBeam, equispaced, limited_angle
 from ctdiffusion.scan.projections import Projections
 from methods.test_dds import DEVIATION, SIDE, UNIT, Interrupted, dense, small_problem
 from priors.small_pack import small_pack
+from samplers import version_one
 from samplers.gaussian_prior import GaussianPrior, posterior
 
-SYSTEMS = ("dds", "dds-tv", "ddnm", "iscs", "diffusionblend", "diffusionblend++")
+SYSTEMS = ("dds", "dds-tv", "ddnm", "iscs", "diffusionblend", "diffusionblend++", "diffpir", "dps")
 
 
 class TripletGaussian(GaussianPrior):
@@ -41,14 +45,15 @@ def run(name: str, problem: Problem, **values: Any) -> torch.Tensor:
     return method.run(problem, from_mapping(method.parameters, values, "test"))
 
 
-@pytest.mark.parametrize("name", ["dds", "dds-tv", "iscs", "diffusionblend", "diffusionblend++"])
+@pytest.mark.parametrize("name", ["dds", "dds-tv", "iscs", "diffusionblend", "diffusionblend++", "diffpir"])
 def test_mean_of_samples_is_the_posterior_mean(name: str) -> None:
     problem = small_problem(300, TripletGaussian(torch.tensor(0.3), DEVIATION))
     # Independent slices: each is a sample of its own.
-    apart: dict[str, Any] = {"iscs": {"noise_length": 1}, "dds-tv": {"tv": 1e-9}}.get(name, {})
+    own: dict[str, dict[str, Any]] = {"iscs": {"noise_length": 1}, "dds-tv": {"tv": 1e-9}, "diffpir": {"zeta": 0.5}}
+    values = {} if name == "diffpir" else {"eta": 1.0}
     samples = run(
-        name, problem, steps=60, sigma_end=0.003, eta=1.0, cg_iterations=40, trust=1.0, model_error=0.0, final_cg=0,
-        **apart,
+        name, problem, steps=60, sigma_end=0.003, cg_iterations=40, trust=1.0, model_error=0.0, final_cg=0,
+        **values, **own.get(name, {}),
     ).flatten(1)
     y = problem.projections.data[0].flatten()
     mean, covariance = posterior(
@@ -120,6 +125,57 @@ def pack(tmp_path: Path) -> Path:
 def test_any_number_of_slices(pack: Path, name: str, slices: int) -> None:
     mu = run(name, small_problem(slices, load_pack(pack)), steps=3)
     assert mu.shape[0] == slices and bool(torch.isfinite(mu).all())
+
+
+def version_one_of(problem: Problem, name: str, transition: str, eta: float, steps: int) -> torch.Tensor:
+    """DDS and DDNM with their defaults, as version 1 went through them."""
+    prior: Any = problem.prior
+    scale, window = problem.projections.scale, prior.info.hu_window
+    operator, projections = problem.operator, problem.projections
+
+    def to_mu(x: torch.Tensor) -> torch.Tensor:
+        return scale.to_mu(window.denormalise(x))
+
+    def to_prior(mu: torch.Tensor) -> torch.Tensor:
+        return window.normalise(scale.to_hu(mu))
+
+    def tau(trust: float, sigma: float) -> float:
+        return float(scale.to_mu(window.high) - scale.to_mu(window.low)) * prior.expected_error(sigma) / trust**0.5
+
+    if name == "dds":
+        gradients = ConjugateGradientConsistency.of(operator, projections, 10, 0.01)
+        agree = lambda x0, sigma: to_prior(gradients(to_mu(x0), tau(0.1, sigma)))  # noqa: E731
+    else:
+        null_space = NullSpaceConsistency.of(operator, projections, 10)
+        agree = lambda x0, sigma: to_prior(null_space(to_mu(x0)))  # noqa: E731
+    pixel = problem.grid.in_plane_spacing
+    start = to_prior(operator.fbp(projections.data, "hann")).clamp(0.0, 1.0)
+    x0 = version_one.sample(
+        start,
+        geometric(0.3, 0.01, steps),
+        lambda x, sigma, step: prior.predict_x0(x, sigma, pixel),
+        agree,
+        version_one.transition(transition, eta),
+        lambda step: problem.noise.normal(step, tuple(start.shape)),
+    )
+    x0 = prior.predict_x0(x0, 0.01, pixel)
+    return ConjugateGradientConsistency.of(operator, projections, 20, 0.01)(to_mu(x0), tau(0.05, 0.01))
+
+
+@pytest.mark.parametrize("name", ["dds", "ddnm"])
+@pytest.mark.parametrize("transition", ["dds", "renew", "ancestral", "diffpir"])
+def test_jobs_of_version_one_mean_what_they_did(pack: Path, name: str, transition: str) -> None:
+    """To the bit; and the one name that means something else today is told."""
+    texts: list[str] = []
+
+    class Warnings(Monitor):
+        def warn(self, text: str) -> None:
+            texts.append(text)
+
+    problem = replace(small_problem(3, load_pack(pack)), monitor=Warnings())
+    expected = version_one_of(problem, name, transition, 0.6, 4)
+    assert torch.equal(run(name, problem, transition=transition, eta=0.6, steps=4), expected)
+    assert len([text for text in texts if text.startswith("transition: ")]) == (transition == "diffpir")
 
 
 @pytest.mark.parametrize("name", SYSTEMS)

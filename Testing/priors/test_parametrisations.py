@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from ctdiffusion.priors.cold import ColdRestorer, load_restorer
 from ctdiffusion.priors.denoiser import Denoiser
 from ctdiffusion.priors.packs.pack import load_pack, write_pack
+from ctdiffusion.priors.preconditioned import PreconditionedDenoiser
 from ctdiffusion.priors.ve import VEDenoiser
 from ctdiffusion.priors.vp import VPDenoiser, noise_levels
 from priors.packs.importing.checkpoints import random_network
@@ -76,6 +79,67 @@ def test_variance_preserving_and_exploding_agree(low_high: tuple[float, float], 
     assert torch.allclose(preserving, closed_form(x, sigma), atol=3e-5)
 
 
+def test_the_cosine_schedule_is_that_of_improved_ddpm() -> None:
+    """Kept shares cos^2 of the paper's equation 17 at a few timesteps; the last betas are cut at 0.999."""
+    levels = noise_levels(1000, 1e-4, 0.02, "cosine")
+    for step in (0, 99, 499, 899):
+        time = (step + 1) / 1000.0
+        kept = (math.cos((time + 0.008) / 1.008 * math.pi / 2) / math.cos(0.008 / 1.008 * math.pi / 2)) ** 2
+        assert float(levels[step]) == pytest.approx(math.sqrt((1.0 - kept) / kept), rel=1e-6)
+    assert bool((levels.diff() > 0).all()) and math.isfinite(float(levels[-1]))
+
+
+def test_a_score_of_centred_data_agrees() -> None:
+    class Centred(GaussianScore):
+        def forward(self, x: Tensor, level: Tensor, label: Tensor) -> Tensor:
+            return (2.0 * MEAN - 1.0 - x) / (4.0 * VARIANCE + level.square()[:, None, None, None])
+
+    sigma = torch.tensor([0.02, 0.1234, 1.0, 20.0])
+    x = MEAN + torch.randn(4, 2, 8, 8, generator=torch.Generator().manual_seed(0)) * (0.3 + sigma[:, None, None, None])
+    assert torch.allclose(call(VEDenoiser(Centred(), (-1.0, 1.0)), x, sigma), closed_form(x, sigma), atol=3e-5)
+
+
+class GaussianTarget(nn.Module):
+    """What a preconditioned network has to answer so that D is the denoiser of the same images in [-1, 1]."""
+
+    channels = 2
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, x: Tensor, level: Tensor, label: Tensor) -> Tensor:
+        mean, variance = 2.0 * MEAN - 1.0, 4.0 * VARIANCE
+        if self.kind == "edm":
+            s, root = (4.0 * level.double()).exp(), (0.25 + (8.0 * level.double()).exp()).sqrt()
+        elif self.kind == "vp":
+            t = level.double() / 999.0
+            s = ((0.5 * 19.9 * t.square() + 0.1 * t).exp() - 1.0).sqrt()
+            root = (1.0 + s.square()).sqrt()
+        else:
+            s, root = 2.0 * level.double().exp(), torch.ones_like(level.double())
+        s, root = s[:, None, None, None], root[:, None, None, None]
+        u = x.double() * root
+        clean = mean + variance / (variance + s.square()) * (u - mean)
+        if self.kind == "edm":
+            return ((clean - 0.25 / root.square() * u) * root / (0.5 * s)).float()
+        return ((u - clean) / s if self.kind == "vp" else (clean - u) / s).float()
+
+
+@pytest.mark.parametrize("kind", ["edm", "vp", "ve"])
+def test_edms_preconditionings_agree(kind: str) -> None:
+    sigma = torch.tensor([0.02, 0.1234, 1.0, 20.0])
+    x = MEAN + torch.randn(4, 2, 8, 8, generator=torch.Generator().manual_seed(0)) * (0.3 + sigma[:, None, None, None])
+    estimate = call(PreconditionedDenoiser(GaussianTarget(kind), kind), x, sigma)
+    assert torch.allclose(estimate, closed_form(x, sigma), atol=2e-4)
+
+
+@pytest.mark.parametrize("wrong", [{"preconditioning": "ddpm"}, {"data_range": (1.0, 0.0)}, {"data_deviation": 0.0}])
+def test_preconditionings_that_are_none_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        PreconditionedDenoiser(nn.Identity(), **wrong)
+
+
 def test_a_posterior_is_the_same_with_either() -> None:
     """A sampler with data on half of the pixels draws from the Gaussian posterior in closed form."""
     shape, noise = (1, 2, 16, 16), 0.2
@@ -134,7 +198,7 @@ def test_the_label_of_same_slices_is_one_that_was_trained() -> None:
     [
         ({"beta_end": 2.0}, "betas"),
         ({"steps": 1}, "betas"),
-        ({"schedule": "cosine"}, "schedule"),
+        ({"schedule": "sigmoid"}, "schedule"),
         ({"data_range": (1.0, 1.0)}, "data_range"),
         ({"prediction": "noise"}, "prediction"),
     ],

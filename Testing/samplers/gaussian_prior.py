@@ -31,6 +31,9 @@ class GaussianPrior:
         share = self.deviation**2 / (self.deviation**2 + sigma**2)
         return self.mean + share * (x - self.mean)
 
+    def pull_back(self, x: Tensor, g: Tensor, sigma: float, spacing: float) -> Tensor:
+        return self.deviation**2 / (self.deviation**2 + sigma**2) * g
+
 
 def posterior(matrix: Tensor, y: Tensor, variance: Tensor, mean: Tensor, deviation: float) -> tuple[Tensor, Tensor]:
     """Mean and covariance of x | y for y = matrix x + N(0, variance), x ~ N(mean, deviation^2)."""

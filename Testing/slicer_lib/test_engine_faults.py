@@ -15,10 +15,10 @@ from pathlib import Path
 import psutil
 import pytest
 from ctdiffusion.jobs.lock import is_locked
-from CTDiffusionReconLib.engine.catalogue import find_priors
 from CTDiffusionReconLib.engine.engine import find_engine
+from CTDiffusionReconLib.engine.priors import find_priors
 from CTDiffusionReconLib.queue.jobs import JobQueue, ReconstructionJob
-from CTDiffusionReconLib.queue.request import ReconstructionRequest
+from CTDiffusionReconLib.queue.request import request_for
 from job_helpers import PACKAGE, leftovers, make_input
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -28,10 +28,9 @@ ENDLESS = {"method": "sirt", "geometry": "fan", "views": 60, "parameters": {"ite
 
 
 def job_for(folder: Path, **options) -> ReconstructionJob:
-    request = ReconstructionRequest(**options)
-    source = make_input(folder.parent)
+    request = request_for(input=str(make_input(folder.parent)), **options)
     folder.mkdir()
-    (folder / "spec.json").write_text(json.dumps(request.spec(source)), encoding="utf-8")
+    (folder / "spec.json").write_text(json.dumps(request.to_dict()), encoding="utf-8")
     return ReconstructionJob(folder, request)
 
 
@@ -89,9 +88,9 @@ def test_the_engine_ends_with_its_host(tmp_path):
         "import sys; from pathlib import Path\n"
         "from CTDiffusionReconLib.engine.engine import find_engine\n"
         "from CTDiffusionReconLib.queue.jobs import JobQueue, ReconstructionJob\n"
-        "from CTDiffusionReconLib.queue.request import ReconstructionRequest\n"
+        "from CTDiffusionReconLib.queue.request import request_for\n"
         "queue = JobQueue(find_engine)\n"
-        "queue.submit(ReconstructionJob(Path(sys.argv[1]), ReconstructionRequest()))\n"
+        "queue.submit(ReconstructionJob(Path(sys.argv[1]), request_for()))\n"
         "while True: queue.poll(0.1)\n"
     )
     host = subprocess.Popen([sys.executable, "-c", code, str(job.folder)], cwd=PACKAGE)

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from CTDiffusionReconLib.queue.eventreader import EventReader
 from CTDiffusionReconLib.queue.jobs import JobQueue, ReconstructionJob
-from CTDiffusionReconLib.queue.request import ReconstructionRequest
+from CTDiffusionReconLib.queue.request import request_for
 from fake_engine import FakeEngine, make_folder
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
@@ -29,7 +29,7 @@ def queue():
 
 
 def job_in(folder: Path, **behaviour) -> ReconstructionJob:
-    return ReconstructionJob(make_folder(folder, **behaviour), ReconstructionRequest())
+    return ReconstructionJob(make_folder(folder, **behaviour), request_for())
 
 
 def poll_until(queue: JobQueue, condition, timeout_s: float = 15.0) -> None:

@@ -26,9 +26,9 @@ def queue(session):
 
 def job_in(folder, **behaviour):
     from CTDiffusionReconLib.queue.job import ReconstructionJob
-    from CTDiffusionReconLib.queue.request import ReconstructionRequest
+    from CTDiffusionReconLib.queue.request import request_for
 
-    return ReconstructionJob(make_folder(folder, **behaviour), ReconstructionRequest())
+    return ReconstructionJob(make_folder(folder, **behaviour), request_for())
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,9 @@ def _provenance(job, node):
 
     assert (get("Method"), get("Geometry"), get("Views"), get("Seed")) == ("fbp", "parallel", "20", "5")
     assert json.loads(get("Parameters")) == {"filter": "hann"}
-    assert json.loads(get("Simulation")) == {"photons": 5e4}
+    assert json.loads(get("Simulation")) == {
+        "photons": 5e4, "electronic": 10.0, "oversampling": 2, "noise": True, "same_grid": False,
+    }  # fmt: skip
     assert get("Slices") == "1:3" and get("Input") == "CT chest"
     assert float(get("PSNR")) == pytest.approx(job.metrics["psnr"])
     assert json.loads(get("Spec"))["input"] == "input.nrrd"
@@ -222,7 +224,7 @@ def test_a_result_that_does_not_fit_makes_no_node(logic):
 
 
 def test_a_damaged_result_makes_no_node(logic, monkeypatch):
-    import CTDiffusionReconLib.reconstruction as module
+    import CTDiffusionReconLib.logic as module
 
     def torn(job, *rest):
         job.result_path.write_bytes(b"NRRD0005\ntype: float\ndimension: 3\nsizes: 32 32 4\nencoding: raw\n\nshort")
@@ -257,7 +259,7 @@ def test_what_is_no_ct_volume_is_refused_by_name(logic, tmp_path):
         (source, {"parameters": {"steps": 3}}, r"^parameters\.steps: unknown parameter"),
         (source, {"simulation": {"photons": 1}}, r"^simulation\.photons: must lie in"),
         (source, {"method": "magic"}, "^method: 'magic' is unknown"),
-        (source, {"veiws": 3}, "^veiws: unknown option"),
+        (source, {"veiws": 3}, "^veiws: unknown field"),
         (source, {"inputKind": "projections"}, "^input: measured projections are read from a file"),
     ]
     for subject, options, message in cases:

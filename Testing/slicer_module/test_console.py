@@ -95,7 +95,9 @@ def test_the_engines_refusal_names_the_volume_and_the_check_box(fresh: Any, pane
     assert job.warnings == ["Head 1: 3 % of the voxels"]
     thin = panel.logic.superResolve(slicer.util.getNode("Head 1"), "linear", wait=False)
     driving.finish(fresh, thin, 60)
-    assert thin.error.startswith("Head 1: ") and "check '" not in thin.error, "there is no such box"
+    assert thin.error.startswith("Head 1: ") and "check 'Assume HU' under Advanced" in thin.error
+    assert panel.thinAdvancedPanel.controls["thinAssumeHU"].label.text == "Assume HU:"
+    assert panel.ui.thinAdvancedCollapsibleButton.text == "Advanced" and "--assume-hu" not in thin.error
 
 
 def far_volume(name: str = "far") -> Any:
@@ -132,11 +134,11 @@ def test_a_result_of_measured_projections_is_brought_into_view(
     """It has a frame of its own; one of a volume leaves the views as the user has set them."""
     import slicer
     from CTDiffusionReconLib.queue.job import ReconstructionJob
-    from CTDiffusionReconLib.queue.request import ReconstructionRequest
+    from CTDiffusionReconLib.queue.request import request_for
 
     slicer.app.layoutManager().viewport().show()
     node = far_volume()
-    job = ReconstructionJob(tmp_path, ReconstructionRequest())
+    job = ReconstructionJob(tmp_path, request_for())
     job.state, job.kind, job.resultNode = "done", kind, node
     panel.timer.stop()
     panel.logic.queue.jobs.append(job)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -126,19 +127,64 @@ def test_the_field_of_view_is_what_the_views_see_together(panel: Any) -> None:
     assert "truncated" not in note.text, "three slices fit"
 
 
-def test_every_method_has_its_own_controls(panel: Any) -> None:
-    from CTDiffusionReconLib.engine.catalogue import shipped_catalogue
+def test_choices_are_those_of_the_engine(panel: Any) -> None:
+    from ctdiffusion.jobs.reconstruction_spec import INPUT_KINDS
+    from ctdiffusion.jobs.spec import DEVICES
+    from ctdiffusion.operators.slice_profiles import FACTORS
+    from ctdiffusion.scan.machines import KINDS, PRESETS
+    from CTDiffusionReconLib.scene.parameternode import Beam, InputKind
 
-    for method in shipped_catalogue()["methods"]:
-        panel._parameterNode.method = method["name"]
+    assert tuple(beam.value for beam in Beam) == KINDS and tuple(kind.value for kind in InputKind) == INPUT_KINDS
+    assert panel.ui.deviceComboBox.count == len(DEVICES) and panel.ui.machineComboBox.count == len(PRESETS) + 2
+    ranges = {"photons": (10.0, 1e12), "electronic": (0.0, 1e6), "oversampling": (1, 8), "seed": (0, 2147483647)}
+    for name, (low, high) in {**ranges, "views": (1, 10_000), "thinFactor": (1, FACTORS[1])}.items():
+        box = getattr(panel.ui, f"{name}SpinBox")
+        assert (box.minimum, box.maximum) == (low, high), name
+        assert box.value == getattr(panel._parameterNode, name)
+
+
+def test_advanced_shows_what_no_other_section_has(panel: Any) -> None:
+    """And hides what belongs to a simulation where nothing is simulated."""
+    from CTDiffusionReconLib.scene.parameternode import InputKind
+
+    parameters, section = panel._parameterNode, panel.advancedPanel
+    assert list(section.controls) == ["sameGrid", "keepProjections"]
+    assert panel.ui.advancedCollapsibleButton.collapsed and panel.ui.thinAdvancedCollapsibleButton.collapsed
+    assert [control.value() for control in section.controls.values()] == [False, True]
+    section.controls["keepProjections"].editor.checked = False
+    section.controls["sameGrid"].editor.checked = True
+    assert not parameters.keepProjections and parameters.sameGrid
+    request = panel.applyPanel.request()
+    assert not request.keep_projections and request.simulation.same_grid
+    parameters.inputKind = InputKind.PROJECTIONS
+    assert section.controls["sameGrid"].widget.isHidden() and not section.controls["keepProjections"].widget.isHidden()
+    parameters.inputKind, parameters.keepProjections = InputKind.VOLUME, True
+    assert section.controls["keepProjections"].value() and not section.controls["sameGrid"].label.isHidden()
+    thin = panel.thinAdvancedPanel.controls
+    assert list(thin) == ["thinAssumeHU", "thinProfile", "thinProfileMm", "thinSimulateFromThin"]
+    thin["thinProfile"].editor.currentIndex = 1
+    assert parameters.thinProfile == "gaussian"
+    with pytest.raises(ValueError, match=r"^profile_mm: expected"):
+        panel.thinSlicesPanel.request()
+    thin["thinProfileMm"].automatic.checked = False
+    thin["thinProfileMm"].editor.value = 2.5
+    assert parameters.thinProfileMm == "2.5" and panel.thinSlicesPanel.request().profile_mm == 2.5
+
+
+def test_every_method_has_its_own_controls(panel: Any) -> None:
+    from ctdiffusion.core.schema import describe
+    from ctdiffusion.methods.registry import methods
+
+    for method in methods().values():
+        panel._parameterNode.method = method.name
         controls = panel.methodSection.panel.controls
-        assert list(controls) == [item["name"] for item in method["parameters"]]
-        for item in method["parameters"]:
-            control = controls[item["name"]]
-            assert control.value() == item["default"], (method["name"], item["name"])
-            assert html.escape(item["text"]) in control.widget.toolTip
-        assert shown(panel, "priorWidget") == [method["needs_prior"]]
-        assert html.escape(method["source"])[:8] in panel.ui.methodExplanationLabel.text
+        assert list(controls) == [item.name for item in describe(method.parameters)]
+        for item in describe(method.parameters):
+            control = controls[item.name]
+            assert control.value() == item.default, (method.name, item.name)
+            assert html.escape(item.text) in control.widget.toolTip
+        assert shown(panel, "priorWidget") == [method.needs_prior]
+        assert html.escape(method.source)[:8] in panel.ui.methodExplanationLabel.text
     assert panel._parameterNode.methodParameters == "{}", "looking at a method changes nothing"
 
 
@@ -274,7 +320,7 @@ def test_nothing_is_cut_off_at_450_pixels(panel: Any) -> None:
 def test_only_priors_of_the_methods_kind_are_offered(panel: Any) -> None:
     section, parameters, box = panel.methodSection, panel._parameterNode, panel.ui.priorComboBox
     parameters.inputVolume = add_volume()
-    section.methods["dds"] = {**section.methods["dds"], "prior_kind": "sinogram"}
+    section.methods["dds"] = replace(section.methods["dds"], prior_kind="sinogram")
     # Those of that kind which ship are put aside.
     section._packs = [pack for pack in section._packs if "sinogram" not in pack["name"]]
     section.update()
@@ -299,7 +345,7 @@ def test_only_priors_of_the_methods_kind_are_offered(panel: Any) -> None:
 def test_another_method_lets_go_of_a_prior_that_it_cannot_use(panel: Any) -> None:
     section, parameters = panel.methodSection, panel._parameterNode
     parameters.prior = "ct-triplet-256"
-    section.methods["ddnm"] = {**section.methods["ddnm"], "prior_kind": "restoration"}
+    section.methods["ddnm"] = replace(section.methods["ddnm"], prior_kind="restoration")
     panel.ui.methodComboBox.currentIndex = list(section.methods).index("iscs")
     assert (parameters.method, parameters.prior) == ("iscs", "ct-triplet-256")
     panel.ui.methodComboBox.currentIndex = list(section.methods).index("ddnm")

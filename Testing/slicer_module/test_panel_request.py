@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
+from dataclasses import make_dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from ctdiffusion.acquisition.settings import SimulationSettings
+from ctdiffusion.core.schema import describe, parameter
 from ctdiffusion.jobs.reconstruction_spec import JobSpec
+from ctdiffusion.methods.registry import RECONSTRUCTION, SUPERRESOLUTION, method_named
 from CTDiffusionReconLib.panel.methodtext import decimals_for, explanation_html, label_of, step_for, tooltip_of
-from CTDiffusionReconLib.panel.panelrequest import angle_list, method_parameters, request_of
+from CTDiffusionReconLib.scene.fields import node_fields
+from CTDiffusionReconLib.scene.noderequest import angle_list, method_parameters, request_of, thin_request_of
 
 
 def parameters(**changes: Any) -> SimpleNamespace:
@@ -21,7 +26,7 @@ def parameters(**changes: Any) -> SimpleNamespace:
         "angles": "", "noise": True, "photons": 1e5, "electronic": 10.0, "oversampling": 2, "seed": 3,
         "method": "fbp", "methodParameters": "{}", "prior": "",
     }  # fmt: skip
-    values |= changes
+    values = {field.name: field.to_node(field.default) for field in node_fields(RECONSTRUCTION)} | values | changes
     for name in ("inputKind", "sliceChoice", "beam", "viewSet"):
         values[name] = SimpleNamespace(value=values[name])
     return SimpleNamespace(**values)
@@ -29,8 +34,7 @@ def parameters(**changes: Any) -> SimpleNamespace:
 
 def spec_of(**changes: Any) -> JobSpec:
     """The engine's own reading of the request: what it refuses would fail here."""
-    request = request_of(parameters(**changes), "cpu")
-    return JobSpec.from_dict(request.spec("input.nrrd", changes.get("inputKind", "volume")))
+    return JobSpec.from_dict(request_of(parameters(**changes), "cpu").to_dict())
 
 
 def test_fitted_geometry_leaves_the_detector_to_the_engine() -> None:
@@ -109,13 +113,6 @@ def test_slices_are_counted_inclusively() -> None:
         request_of(parameters(sliceChoice="range", firstSlice=4, lastSlice=2), "cpu")
 
 
-def test_measured_files_are_known_by_the_engines_suffixes() -> None:
-    from ctdiffusion.commands.reconstruct import MEASURED_SUFFIXES
-    from CTDiffusionReconLib.queue.request import PROJECTION_SUFFIXES
-
-    assert set(PROJECTION_SUFFIXES) == set(MEASURED_SUFFIXES)
-
-
 def test_measured_projections_bring_their_own_geometry() -> None:
     assert spec_of(inputKind="projections").views is None
     spec = spec_of(inputKind="projections", measuredViews=60, machine="custom", viewSet="list", angles="nonsense")
@@ -136,18 +133,55 @@ def test_own_parameters_reach_the_engine() -> None:
     assert spec_of(methodParameters='{"fbp": {"filter": "hann"}}').method_parameters().filter == "hann"
 
 
+def described(default: Any, **facts: Any) -> Any:
+    """The description of a parameter."""
+    owner = make_dataclass("Owner", [("strength", float | None, parameter(default, "Weight.", **facts))])
+    return describe(owner)[0]
+
+
 def test_explanations_link_to_the_papers() -> None:
-    text = explanation_html({"summary": "a < b", "source": "X 2024, arXiv:2303.05754; Y, doi:10.1/a(b)c; Z"})
+    source = "X 2024, arXiv:2303.05754; Y, doi:10.1/a(b)c; Z"
+    text = explanation_html(replace(method_named("fbp"), summary="a < b", source=source))
     assert "a &lt; b" in text
     assert '<a href="https://arxiv.org/abs/2303.05754">arXiv:2303.05754</a>' in text
     assert '<a href="https://doi.org/10.1/a(b)c">doi:10.1/a(b)c</a>; Z' in text
 
 
 def test_numbers_are_shown_finely_enough() -> None:
-    assert decimals_for({"default": 5e-5, "low": 0.0}) == 7
-    assert decimals_for({"default": 1.9, "low": 0.01}) == 4
-    assert decimals_for({"default": None, "low": None}) == 2
-    assert step_for({"default": 0.05}) == pytest.approx(0.01)
+    assert decimals_for(described(5e-5, low=0.0)) == 7
+    assert decimals_for(described(1.9, low=0.01)) == 4
+    assert decimals_for(described(None)) == 2
+    assert step_for(described(0.05)) == pytest.approx(0.01)
     assert label_of("cg_iterations") == "CG iterations"
-    unit = {"name": "strength", "text": "Weight.", "unit": "1/mm", "low": 0.0, "high": 10.0, "default": None}
-    assert "From 0 to 10 1/mm." in tooltip_of(unit) and "Default: automatic." in tooltip_of(unit)
+    text = tooltip_of(described(None, unit="1/mm", low=0.0, high=10.0))
+    assert "From 0 to 10 1/mm." in text and "Default: automatic." in text and "Name in scripts: strength." in text
+
+
+def test_every_plain_field_reaches_the_request() -> None:
+    """What no section of the panel stands for goes from the parameter node as it is."""
+    others = {"keep_projections": False, "assume_hu": True, "seed": 8}
+    simulated = {"photons": 2e4, "electronic": 3.0, "oversampling": 3, "noise": False, "same_grid": True}
+    fields = node_fields(RECONSTRUCTION)
+    wanted = {**others, **{f"simulation.{name}": value for name, value in simulated.items()}}
+    assert {field.path for field in fields} == set(wanted), "a new one appears here by itself; say its value above"
+    spec = spec_of(**{field.name: field.to_node(wanted[field.path]) for field in fields})
+    assert {name: getattr(spec, name) for name in others} == others
+    assert spec.simulation == SimulationSettings(**simulated)
+    measured = spec_of(inputKind="projections", keepProjections=False, photons=20.0)
+    assert measured.simulation == SimulationSettings() and not measured.keep_projections
+
+
+def test_a_field_that_may_be_automatic_is_kept_as_text() -> None:
+    fields = {field.path: field for field in node_fields(SUPERRESOLUTION)}
+    width = fields["profile_mm"]
+    assert (width.name, width.stored) == ("thinProfileMm", str)
+    for value, text in ((None, ""), (2.5, "2.5")):
+        assert width.to_node(value) == text and width.to_field(text) == value
+    assert width.to_field("wide") == "wide", "the engine refuses it by name"
+    values = {field.name: field.to_node(field.default) for field in fields.values()}
+    values |= {"thinMethod": "linear", "thinParameters": "{}", "thinFactor": 4}
+    values |= {"thinProfile": "gaussian", "thinProfileMm": "2.5"}
+    spec = thin_request_of(SimpleNamespace(**values), "cpu")
+    assert spec.to_dict()["profile_mm"] == 2.5 and spec.to_dict()["profile"] == "gaussian"
+    with pytest.raises(ValueError, match=r"^profile_mm: expected a number or null, got wide"):
+        thin_request_of(SimpleNamespace(**values | {"thinProfileMm": "wide"}), "cpu")

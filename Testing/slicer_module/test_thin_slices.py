@@ -60,20 +60,21 @@ def test_it_is_closed_at_first_and_takes_no_volume_by_itself(panel: Any) -> None
     assert shown(panel, "thinQueueButton", "thinExplanationLabel") == [False, False]
 
 
-def test_it_offers_the_methods_of_the_catalogue_with_their_parameters(panel: Any) -> None:
-    from CTDiffusionReconLib.engine.catalogue import shipped_catalogue
+def test_it_offers_the_registered_methods_with_their_parameters(panel: Any) -> None:
+    from ctdiffusion.core.schema import describe
+    from ctdiffusion.methods.registry import SUPERRESOLUTION, methods
 
     box, section, parameters = panel.ui.thinMethodComboBox, panel.thinSlicesPanel, panel._parameterNode
-    methods = shipped_catalogue()["superresolution"]
-    assert [box.itemText(row) for row in range(box.count)] == [method["title"] for method in methods]
+    known = list(methods(SUPERRESOLUTION).values())
+    assert [box.itemText(row) for row in range(box.count)] == [method.title for method in known]
     assert parameters.thinMethod == "zsr" and box.itemText(box.currentIndex) == "ZSR"
     panel.ui.thinExplainButton.checked = True
-    for row, method in enumerate(methods):
+    for row, method in enumerate(known):
         box.currentIndex = row
-        assert parameters.thinMethod == method["name"]
-        assert list(section.panel.controls) == [item["name"] for item in method["parameters"]]
-        assert method["source"][:8] in panel.ui.thinExplanationLabel.text
-        assert shown(panel, "thinPresetComboBox") == [bool(method["presets"])]
+        assert parameters.thinMethod == method.name
+        assert list(section.panel.controls) == [item.name for item in describe(method.parameters)]
+        assert method.source[:8] in panel.ui.thinExplanationLabel.text
+        assert shown(panel, "thinPresetComboBox") == [bool(method.presets)]
     assert parameters.thinParameters == "{}", "looking at a method changes nothing"
 
 
@@ -84,12 +85,12 @@ def test_what_it_asks_for_is_what_the_engine_reads(panel: Any) -> None:
     select(panel, thick(), "zsr")
     parameters.seed = 7
     panel.ui.deviceComboBox.currentIndex = 1
-    spec = SuperResolutionSpec.from_dict(section.request().spec("input.nrrd"))
+    spec = SuperResolutionSpec.from_dict(section.request().to_dict())
     assert (spec.method, spec.factor, spec.prior, spec.device, spec.seed) == ("zsr", None, None, "cpu", 7)
     assert spec.parameters == {}
     panel.ui.thinFactorSpinBox.value = 5
     section.panel.controls["planes"].setValue("sagittal")
-    spec = SuperResolutionSpec.from_dict(section.request().spec("input.nrrd"))
+    spec = SuperResolutionSpec.from_dict(section.request().to_dict())
     assert spec.factor == 5 and spec.parameters == {"planes": "sagittal"}
     assert json.loads(parameters.thinParameters) == {"zsr": {"planes": "sagittal"}}
 
@@ -119,10 +120,11 @@ def test_the_automatic_factor_is_that_of_the_engine(slicer_session: Any, spacing
     import numpy as np
     from ctdiffusion.images.volume import Volume
     from ctdiffusion.superresolution.thin import automatic_factor
-    from CTDiffusionReconLib.panel.thinslicespanel import automaticFactor
+    from CTDiffusionReconLib.panel.thinslicespanel import AUTOMATIC, thinText
 
     volume = Volume(np.zeros((2, 2, 2), np.float32), spacing, (0, 0, 0), (1, 0, 0, 0, 1, 0, 0, 0, 1))
-    assert automaticFactor(spacing) == automatic_factor(volume)[0]
+    node = thick(slices=2, spacing=spacing)
+    assert f"(factor {automatic_factor(volume)[0]})" in thinText(node, AUTOMATIC)
 
 
 def test_what_cannot_be_is_refused_before_it_starts(panel: Any) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 from ctdiffusion.images.volume import Volume, read_volume, write_volume
+from ctdiffusion.commands import main as cli
 from ctdiffusion.studies import demo
 
 pytest.importorskip("matplotlib")
@@ -58,7 +59,7 @@ def test_bad_input_is_one_line(
     sample: Volume, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(demo, "sample_path", lambda: tmp_path / "missing.nii.gz")
-    assert demo.main([str(tmp_path / "out")]) == 2
+    assert cli.main(["demo", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and "missing.nii.gz" in error and error.count("\n") == 1
 

@@ -80,7 +80,7 @@ def test_the_reference_is_not_seen_by_the_method(tmp_path: Path) -> None:
     truth = head(12)
     simulated = make_job(tmp_path / "a" / "job", truth, method="tv", simulate_from_thin=True)
     thick = truth.array.reshape(4, 3, 16, 14).mean(1)
-    given = make_job(tmp_path / "b" / "job", Volume(thick, (1.1, 0.9, 3.0)), method="tv")
+    given = make_job(tmp_path / "b" / "job", Volume(thick, (1.1, 0.9, 3.0), direction=truth.direction), method="tv")
     assert run_job(simulated.path).state == run_job(given.path).state == "done"
     assert np.allclose(result_of(simulated), result_of(given), atol=1e-2)
 
@@ -209,7 +209,7 @@ def test_a_guess_is_told(tmp_path: Path, packs: Path) -> None:
     assert any("taken for MR: input.nrrd" in text and "--assume-hu" in text for text in warnings_of(job))
     ct = make_job(tmp_path / "other" / "job", head(4, modality="CT"))
     assert run_job(ct.path).state == "done"
-    assert warnings_of(ct) == []
+    assert all("lies oblique" in text for text in warnings_of(ct))
 
 
 def test_normalised_values_are_neither_hu_nor_magnitudes(tmp_path: Path, packs: Path) -> None:

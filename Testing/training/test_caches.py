@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ctdiffusion.commands import train as command
 from ctdiffusion.training.cache import CachedVolume, read_cache, write_cache
 from ctdiffusion.training.degradations import check_degradations, write_degradations
 from ctdiffusion.training.madefrom import volumes_differ, volumes_record
@@ -16,6 +15,7 @@ from ctdiffusion.training.recipes import recipe_named
 from ctdiffusion.training.restoration_task import RestorationTask
 from ctdiffusion.training.sinogram_task import SinogramTask
 from ctdiffusion.training.sinograms import check_sinograms, write_sinograms
+from ctdiffusion.training.sources import volumes_of
 from ctdiffusion.training.task import Volumes
 from training.random_volumes import write_volume
 
@@ -37,25 +37,25 @@ def names(volumes: Volumes) -> list[str]:
 
 def test_the_same_images_find_their_cache_and_others_are_refused(data: Path, tmp_path: Path) -> None:
     cache = tmp_path / "work" / "cache"
-    first = command._volumes([data], cache, "CT")
+    first = volumes_of([data], cache, "CT")
     made = (cache / "index.json").stat().st_mtime_ns
-    assert names(command._volumes([data], cache, "CT")) == names(first) == ["patient_000", "patient_001"]
+    assert names(volumes_of([data], cache, "CT")) == names(first) == ["patient_000", "patient_001"]
     assert (cache / "index.json").stat().st_mtime_ns == made
     with pytest.raises(ValueError, match=r"work.cache was made for CT, not MR: remove it or choose another --work$"):
-        command._volumes([data], cache, "MR")
+        volumes_of([data], cache, "MR")
     write_volume(data / "patient_001.nrrd", 7)
     with pytest.raises(ValueError, match=r"work.cache was made from another patient_001.nrrd: remove it"):
-        command._volumes([data], cache, "CT")
+        volumes_of([data], cache, "CT")
     write_volume(data / "patient_001.nrrd", 1)
     for number in (2, 3):
         write_volume(data / f"patient_{number:03d}.nrrd", number)
     with pytest.raises(ValueError, match=r"was made without patient_002.nrrd and 1 more: remove it"):
-        command._volumes([data], cache, "CT")
+        volumes_of([data], cache, "CT")
     other = tmp_path / "other"
     other.mkdir()
     write_volume(other / "patient_000.nrrd", 0)
     with pytest.raises(ValueError, match=r"was made with patient_001.nrrd: remove it"):
-        command._volumes([other], cache, "CT")
+        volumes_of([other], cache, "CT")
 
 
 @pytest.mark.parametrize("modality", ["CT", "MR"])
@@ -67,10 +67,10 @@ def test_a_cache_without_a_record_is_taken_by_its_names(data: Path, tmp_path: Pa
     for entry in entries:
         del entry["sha256"]
     (cache / "index.json").write_text(json.dumps(entries), encoding="utf-8")
-    assert len(command._volumes([data], cache, modality)) == 2
+    assert len(volumes_of([data], cache, modality)) == 2
     write_volume(data / "patient_002.nrrd", 2)
     with pytest.raises(ValueError, match=r"was made without patient_002: remove it"):
-        command._volumes([data], cache, modality)
+        volumes_of([data], cache, modality)
 
 
 def test_caches_and_folders_of_images_are_used_together(data: Path, tmp_path: Path) -> None:
@@ -79,18 +79,18 @@ def test_caches_and_folders_of_images_are_used_together(data: Path, tmp_path: Pa
         write_volume(tmp_path / f"patient_{number:03d}.nrrd", number)
         ready.append(tmp_path / f"ready{number}")
         write_cache([tmp_path / f"patient_{number:03d}.nrrd"], ready[-1])
-    found = command._volumes([ready[0], data, ready[1]], tmp_path / "cache", "CT")
+    found = volumes_of([ready[0], data, ready[1]], tmp_path / "cache", "CT")
     assert names(found) == ["patient_004", "patient_005", "patient_000", "patient_001"]
     assert not (tmp_path / "none").exists()
-    assert names(command._volumes(ready, tmp_path / "none", "CT")) == ["patient_004", "patient_005"]
+    assert names(volumes_of(ready, tmp_path / "none", "CT")) == ["patient_004", "patient_005"]
     assert not (tmp_path / "none").exists()
     with pytest.raises(ValueError, match=r"data: two volumes are called patient_004"):
-        command._volumes([ready[0], ready[0]], tmp_path / "none", "CT")
+        volumes_of([ready[0], ready[0]], tmp_path / "none", "CT")
     with pytest.raises(ValueError, match=r"data: no folder"):
-        command._volumes([ready[0], tmp_path / "missing"], tmp_path / "none", "CT")
+        volumes_of([ready[0], tmp_path / "missing"], tmp_path / "none", "CT")
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=r"data: no NIfTI, NRRD or MHA volume in .*empty"):
-        command._volumes([ready[0], tmp_path / "empty"], tmp_path / "none", "CT")
+        volumes_of([ready[0], tmp_path / "empty"], tmp_path / "none", "CT")
 
 
 def discs(*slices: int, spacing: float = 2.0) -> Volumes:
@@ -171,5 +171,5 @@ def test_voxels_count_where_their_hash_was_taken(data: Path, tmp_path: Path) -> 
 def test_a_damaged_image_is_named_and_nothing_is_left(data: Path, tmp_path: Path, modality: str) -> None:
     (data / "patient_001.nrrd").write_bytes(b"NRRD0004\njunk")
     with pytest.raises(ValueError, match=r"^patient_001.nrrd"):
-        command._volumes([data], tmp_path / "work" / "cache", modality)
+        volumes_of([data], tmp_path / "work" / "cache", modality)
     assert not (tmp_path / "work").exists()

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from ctdiffusion.commands.train import inheriting
 from ctdiffusion.core.units import HUWindow
 from ctdiffusion.operators.factory import make_operator
 from ctdiffusion.priors.networks.cold_unet import ColdUNet, from_triplets
 from ctdiffusion.priors.packs.pack import build_network, locate_pack, read_info
 from ctdiffusion.training import loop, restoration
+from ctdiffusion.training.biography import UNNAMED, inheriting
 from ctdiffusion.training.cache import CachedVolume
 from ctdiffusion.training.degradations import (
     BEAMS,
@@ -300,11 +300,12 @@ def test_initial_weights_of_another_shape_are_refused() -> None:
 @pytest.mark.parametrize("name", ["cvg-256", "fbpconvnet-256"])
 def test_a_pack_states_what_its_recipe_trained_on(name: str) -> None:
     recipe, shipped = recipe_named(name), read_info(locate_pack(name))
-    assert shipped.scan == recipe.task.info(recipe).scan
+    assert shipped.scan == recipe.task.info(recipe, UNNAMED).scan
     assert shipped.scan["size"] == 256
     # One that is trained on under its own name says it too, whatever it said before.
     known = {key: value for key, value in shipped.scan.items() if key != "size"}
-    following = inheriting(recipe.task.info(recipe), replace(shipped, scan=known))
+    again = replace(recipe.task.info(recipe, UNNAMED), name=name)
+    following = inheriting(again, replace(shipped, scan=known))
     assert following.scan == shipped.scan and int(following.version) == int(shipped.version) + 1
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from ctdiffusion.priors.packs.pack import build_network
+from ctdiffusion.training.biography import UNNAMED
 from ctdiffusion.training.cache import CachedVolume
 from ctdiffusion.training.loop import LoopSettings, train
 from ctdiffusion.training.recipes import recipe_named
@@ -64,4 +65,4 @@ def test_the_task_trains_and_its_card_tells_both_labels_apart(tmp_path: Path) ->
     assert set(card["denoising_rmse"]) == {"0.001", "0.003", "0.01", "0.03", "0.1", "0.3"}
     assert {name.split()[0] for name in card["sinogram_rmse_over_sigma"]} == {"full", "subset"}
     assert (tmp_path / "sinograms" / "sinograms.json").is_file()
-    assert (task.info(recipe).scan["full_views"], task.info(recipe).scan["columns"]) == (36, 48)
+    assert (task.info(recipe, UNNAMED).scan["full_views"], task.info(recipe, UNNAMED).scan["columns"]) == (36, 48)

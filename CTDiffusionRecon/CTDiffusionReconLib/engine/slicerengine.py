@@ -3,12 +3,14 @@
 import os
 import shutil
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import slicer
 
 from . import settings
 from .engine import Engine, find_engine
+from .runner import Runner, SubprocessRunner
 
 JOBS_FOLDER_NAME = "CTDiffusionRecon"
 
@@ -73,3 +75,17 @@ def jobsFolder() -> Path:
     import tempfile
 
     return Path(tempfile.gettempdir()) / JOBS_FOLDER_NAME
+
+
+def runnerOfApplication() -> Callable[..., Runner]:
+    """What makes the runner of a child: Qt's inside the application, the standard library's elsewhere."""
+    if not hasattr(slicer, "app"):
+        return SubprocessRunner
+    from .qprocessrunner import QProcessRunner
+
+    return QProcessRunner
+
+
+def idleOfApplication() -> Callable[[], None] | None:
+    """What keeps the window alive while a script waits; None where there is no window."""
+    return slicer.app.processEvents if hasattr(slicer, "app") else None

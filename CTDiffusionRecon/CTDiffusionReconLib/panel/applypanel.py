@@ -1,12 +1,14 @@
 """Apply: whether it can be pressed, what it will cost, what is missing, and the start of a job."""
 
+from typing import Any
+
 from slicer.i18n import tr as _
 
 from ..engine import settings
+from ..scene.noderequest import request_of
 from ..scene.parameternode import InputKind
 from ..scene.projectionfiles import path_of
 from .jobpanel import durationText
-from .panelrequest import request_of
 from .plaintext import plain_tool_tip
 
 
@@ -25,9 +27,9 @@ class ApplyPanel:
         self.inputPanel = inputPanel
         self.outputPanel = outputPanel
         self.methodSection = methodSection
-        self.parameters = None
+        self.parameters: Any = None
         # The job that the button cancels as it is shown, else None.
-        self.shown = None
+        self.shown: Any = None
         ui.deviceComboBox.connect("currentIndexChanged(int)", lambda *unused: self.update())
 
     def setParameters(self, parameters) -> None:
@@ -78,7 +80,6 @@ class ApplyPanel:
         return {
             "source": path_of(parameters.projectionsFile) if measured else parameters.inputVolume,
             "output": parameters.outputVolume,
-            "inputKind": "projections" if measured else None,
             "request": self.request(),
         }
 

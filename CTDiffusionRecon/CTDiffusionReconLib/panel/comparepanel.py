@@ -1,5 +1,7 @@
 """The compare part of the panel: which volumes, side by side, difference, mixtures, line profile."""
 
+from typing import Any
+
 import qt
 import slicer
 from slicer.i18n import tr as _
@@ -23,8 +25,8 @@ class ComparePanel:
     def __init__(self, ui, comparison) -> None:
         self.ui = ui
         self.comparison = comparison
-        self.parameters = None
-        self._ids = []
+        self.parameters: Any = None
+        self._ids: list[str] = []
         ui.compareButton.connect("clicked(bool)", self._onCompare)
         ui.differenceButton.connect("clicked(bool)", self._onDifference)
         ui.checkerboardButton.connect("clicked(bool)", self._onCheckerboard)

@@ -1,11 +1,13 @@
 """The scan part of the panel: which rows belong to the beam, scanners with their distances, and what they lead to."""
 
+from typing import Any
+
+from ctdiffusion.scan.machines import PRESETS
 from slicer.i18n import tr as _
 
 from ..engine.estimate import geometry_of
-from ..queue.request import ReconstructionRequest
-from ..scene.parameternode import CUSTOM, FITTED, Beam, InputKind, ViewSet
-from .panelrequest import scan_of
+from ..scene.noderequest import CUSTOM, FITTED, scan_request_of
+from ..scene.parameternode import Beam, InputKind, ViewSet
 from .rows import showRow, showRows
 
 # Numbers in the panel are rounded to so many mm; less is no change by the user.
@@ -18,18 +20,17 @@ class GeometryPanel:
 
     Args:
         ui: the widgets of the .ui.
-        presets: scanners of the catalogue.
     """
 
-    def __init__(self, ui, presets) -> None:
+    def __init__(self, ui) -> None:
         self.ui = ui
-        self.presets = {preset["name"]: preset for preset in presets}
-        self.parameters = None
+        self.presets = PRESETS
+        self.parameters: Any = None
         self._updating = False
         self._keys = [FITTED, *self.presets, CUSTOM]
         ui.machineComboBox.addItem(_("Fitted to the volume"))
-        for preset in presets:
-            ui.machineComboBox.addItem(preset["title"])
+        for preset in self.presets.values():
+            ui.machineComboBox.addItem(preset.title)
         ui.machineComboBox.addItem(_("Own distances and detector"))
         ui.machineComboBox.connect("currentIndexChanged(int)", self._onMachineChosen)
         ui.anglesLineEdit.connect("editingFinished()", self._onAnglesEdited)
@@ -119,7 +120,7 @@ class GeometryPanel:
         if fitted and grid is None:
             return _("The detector will be fitted to the volume.")
         try:
-            geometry = geometry_of(ReconstructionRequest(**scan_of(self.parameters)), grid)
+            geometry = geometry_of(scan_request_of(self.parameters), grid)
             warnings = [] if grid is None else geometry.check(grid)
         except ValueError as error:
             return str(error)
@@ -147,17 +148,17 @@ def ownText(geometry) -> str:
 
 
 def presetValues(preset):
-    """A scanner of the catalogue as values of the parameter node."""
-    beam = Beam.CONE if preset["rows"] else Beam.FAN_CURVED if preset["curved"] else Beam.FAN
+    """A machine of the engine's list as values of the parameter node."""
+    beam = Beam.CONE if preset.rows else Beam.FAN_CURVED if preset.curved else Beam.FAN
     values = {
         "beam": beam,
-        "sourceToIsocentre": float(preset["source_to_isocentre"]),
-        "sourceToDetector": float(preset["source_to_detector"]),
-        "detectorColumns": int(preset["columns"]),
-        "columnSpacing": float(preset["column_spacing"]),
+        "sourceToIsocentre": float(preset.source_to_isocentre),
+        "sourceToDetector": float(preset.source_to_detector),
+        "detectorColumns": int(preset.columns),
+        "columnSpacing": float(preset.column_spacing),
         "columnOffset": 0.0,
         "rowOffset": 0.0,
     }
-    if preset["rows"]:
-        values |= {"detectorRows": int(preset["rows"]), "rowSpacing": float(preset["row_spacing"])}
+    if preset.rows:
+        values |= {"detectorRows": int(preset.rows), "rowSpacing": float(preset.row_spacing)}
     return values

@@ -1,15 +1,17 @@
 """The input part of the panel: volume or file, slices, and what is wrong with the choice."""
 
+from typing import Any
+
 import numpy as np
 import slicer
 from slicer.i18n import tr as _
 
 from ..engine.estimate import grid_of
 from ..scene.comparison.grids import ijk_to_ras
-from ..scene.inputs import checkVolume
+from ..scene.inputs import checkVolume, patientAxes
+from ..scene.noderequest import chosen_slices
 from ..scene.parameternode import InputKind, SliceChoice
 from ..scene.projectionfiles import kept, path_of
-from .panelrequest import chosen_slices
 from .rows import showRow, showRows
 
 
@@ -18,7 +20,7 @@ class InputPanel:
 
     def __init__(self, ui, loadSample) -> None:
         self.ui = ui
-        self.parameters = None
+        self.parameters: Any = None
         self._loadSample = loadSample
         ui.sampleButton.connect("clicked(bool)", self._onSample)
         ui.projectionsPathLineEdit.connect("currentPathChanged(QString)", self._onPathChanged)
@@ -74,7 +76,7 @@ class InputPanel:
             slices = chosen_slices(self.parameters, self.slices())
         except ValueError:
             return None
-        return grid_of(volume.GetImageData().GetDimensions(), volume.GetSpacing(), slices)
+        return grid_of(volume.GetImageData().GetDimensions(), volume.GetSpacing(), slices, patientAxes(volume))
 
     @property
     def missing(self) -> str:

@@ -1,5 +1,7 @@
 """The running job in the panel: progress with step and time left, live preview, queue, log, and errors."""
 
+from typing import Any
+
 import qt
 import slicer
 from slicer.i18n import tr as _
@@ -23,8 +25,8 @@ class JobPanel:
         self._failed = None
         self._errorLog = None
         # Failed jobs whose error has been shown: it must not come back over a newer one.
-        self._told = set()
-        self._shown = {}
+        self._told: set[Any] = set()
+        self._shown: dict[str, Any] = {}
         ui.errorFrame.setVisible(False)
         ui.progressBar.setVisible(False)
         ui.previewLabel.setVisible(False)

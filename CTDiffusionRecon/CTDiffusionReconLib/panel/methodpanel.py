@@ -1,8 +1,12 @@
-"""Controls for the parameters of a method, made from its catalogue entry: one page a method."""
+"""Controls for declared fields, made from their declaration; for the parameters of methods, one page a method."""
+
+from typing import Any
 
 import qt
+from ctdiffusion.core.schema import describe
 from slicer.i18n import tr as _
 
+from ..scene.fields import is_plain
 from .methodtext import decimals_for, label_of, step_for, tooltip_of
 
 MOST = 2147483647
@@ -10,14 +14,14 @@ MOST_REAL = 1e12
 
 
 class ParameterControl:
-    """The control of one parameter. `widget` goes into the form; `changed()` is called when the user edits it."""
+    """The control of one plain field. `label` and `widget` go into a form; `changed()` is called when it is edited."""
 
     def __init__(self, parameter, changed) -> None:
         self.parameter = parameter
-        self.automatic = None
+        self.automatic: Any = None
         self.editor = self._makeEditor(changed)
         self.widget = self.editor
-        if parameter["optional"]:
+        if parameter.optional:
             self.widget = qt.QWidget()
             row = qt.QHBoxLayout(self.widget)
             row.setContentsMargins(0, 0, 0, 0)
@@ -29,17 +33,20 @@ class ParameterControl:
             self.automatic.connect("toggled(bool)", lambda *unused: changed())
         self.widget.toolTip = tooltip_of(parameter)
         self.editor.toolTip = tooltip_of(parameter)
+        self.label = qt.QLabel(_("{parameter}:").format(parameter=label_of(parameter.name)))
+        self.label.setTextFormat(qt.Qt.PlainText)
+        self.label.toolTip = tooltip_of(parameter)
 
     def value(self):
         """What it shows, as the engine wants it: None for automatic."""
         if self.automatic is not None and self.automatic.checked:
             return None
-        kind = self.parameter["type"]
-        if kind == "bool":
+        kind = self.parameter.kind
+        if kind is bool:
             return self.editor.checked
-        if self.parameter["choices"]:
-            return self.parameter["choices"][self.editor.currentIndex]
-        if kind in ("int", "float"):
+        if self.parameter.choices:
+            return self.parameter.choices[self.editor.currentIndex]
+        if kind in (int, float):
             return self.editor.value
         return self.editor.text
 
@@ -50,13 +57,13 @@ class ParameterControl:
             self._onAutomatic()
         if value is None:
             return
-        kind, choices = self.parameter["type"], self.parameter["choices"]
-        if kind == "bool":
+        kind, choices = self.parameter.kind, self.parameter.choices
+        if kind is bool:
             self.editor.checked = bool(value)
         elif choices:
             if value in choices:
                 self.editor.currentIndex = list(choices).index(value)
-        elif kind in ("int", "float"):
+        elif kind in (int, float):
             if isinstance(value, (int, float)):
                 self.editor.value = value
         else:
@@ -66,26 +73,26 @@ class ParameterControl:
         self.editor.enabled = not self.automatic.checked
 
     def _makeEditor(self, changed):
-        parameter, kind = self.parameter, self.parameter["type"]
-        if kind == "bool":
+        parameter, kind = self.parameter, self.parameter.kind
+        if kind is bool:
             editor = qt.QCheckBox()
             editor.connect("toggled(bool)", lambda *unused: changed())
-        elif parameter["choices"]:
+        elif parameter.choices:
             editor = qt.QComboBox()
-            for choice in parameter["choices"]:
+            for choice in parameter.choices:
                 editor.addItem(str(choice))
             editor.connect("currentIndexChanged(int)", lambda *unused: changed())
-        elif kind == "int":
+        elif kind is int:
             editor = qt.QSpinBox()
             editor.keyboardTracking = False
-            editor.setRange(_whole(parameter["low"], -MOST), _whole(parameter["high"], MOST))
+            editor.setRange(_whole(parameter.low, -MOST), _whole(parameter.high, MOST))
             editor.suffix = _suffix(parameter)
             editor.connect("valueChanged(int)", lambda *unused: changed())
-        elif kind == "float":
+        elif kind is float:
             editor = qt.QDoubleSpinBox()
             editor.keyboardTracking = False
             editor.decimals = decimals_for(parameter)
-            editor.setRange(_real(parameter["low"], -MOST_REAL), _real(parameter["high"], MOST_REAL))
+            editor.setRange(_real(parameter.low, -MOST_REAL), _real(parameter.high, MOST_REAL))
             editor.singleStep = step_for(parameter)
             editor.suffix = _suffix(parameter)
             editor.connect("valueChanged(double)", lambda *unused: changed())
@@ -106,8 +113,8 @@ class MethodPanel:
 
     def __init__(self, container, changed) -> None:
         self._changed = changed
-        self._pages = {}
-        self._current = None
+        self._pages: dict[str, Any] = {}
+        self._current: Any = None
         self._updating = False
         self._layout = qt.QVBoxLayout(container)
         self._layout.setContentsMargins(0, 0, 0, 0)
@@ -119,7 +126,7 @@ class MethodPanel:
 
     def show(self, method, values) -> None:
         """Show a method with these values; parameters that are not among them show their default."""
-        name = method["name"]
+        name = method.name
         if name not in self._pages:
             self._pages[name] = self._makePage(method)
         if name != self._current:
@@ -129,7 +136,7 @@ class MethodPanel:
         self._updating = True
         try:
             for key, control in self.controls.items():
-                wanted = values.get(key, control.parameter["default"])
+                wanted = values.get(key, control.parameter.default)
                 if control.value() != wanted:
                     control.setValue(wanted)
         finally:
@@ -138,7 +145,7 @@ class MethodPanel:
     def values(self):
         """Values of the method shown that differ from their defaults."""
         now = {name: control.value() for name, control in self.controls.items()}
-        return {name: v for name, v in now.items() if v != self.controls[name].parameter["default"]}
+        return {name: v for name, v in now.items() if v != self.controls[name].parameter.default}
 
     def _onChanged(self) -> None:
         if not self._updating:
@@ -149,13 +156,10 @@ class MethodPanel:
         form = qt.QFormLayout(page)
         form.setContentsMargins(0, 0, 0, 0)
         controls = {}
-        for parameter in method["parameters"]:
+        for parameter in filter(is_plain, describe(method.parameters)):
             control = ParameterControl(parameter, self._onChanged)
-            label = qt.QLabel(_("{parameter}:").format(parameter=label_of(parameter["name"])))
-            label.setTextFormat(qt.Qt.PlainText)
-            label.toolTip = tooltip_of(parameter)
-            form.addRow(label, control.widget)
-            controls[parameter["name"]] = control
+            form.addRow(control.label, control.widget)
+            controls[parameter.name] = control
         if not controls:
             form.addRow(qt.QLabel(_("This method has no parameters.")))
         self._layout.addWidget(page)
@@ -163,7 +167,7 @@ class MethodPanel:
 
 
 def _suffix(parameter):
-    return f" {parameter['unit']}" if parameter.get("unit") else ""
+    return f" {parameter.unit}" if parameter.unit else ""
 
 
 def _whole(value, otherwise):

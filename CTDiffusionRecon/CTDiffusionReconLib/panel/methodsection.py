@@ -1,21 +1,21 @@
 """The method part of the panel: which method, what it is, its prior and its parameters."""
 
 from pathlib import Path
+from typing import Any
 
 import qt
 import slicer
+from ctdiffusion.methods.registry import RECONSTRUCTION, methods
+from ctdiffusion.priors.kind_names import IMAGE, RESTORATION, SINOGRAM
 from slicer.i18n import tr as _
 
 from ..engine import settings
-from ..engine.catalogue import find_priors
+from ..engine.priors import find_priors
+from ..scene.noderequest import method_parameters, with_parameters
 from .methodpanel import MethodPanel
 from .methodtext import explanation_html
-from .panelrequest import method_parameters, with_parameters
 from .presetbox import PresetBox
 from .rows import showRow
-
-# The kind of prior that a method needs where its catalogue entry says nothing.
-IMAGE = "image"
 
 
 class MethodSection:
@@ -23,22 +23,21 @@ class MethodSection:
 
     Args:
         ui: the widgets of the .ui.
-        methods: methods of the catalogue.
         engine: gives the engine, which knows where priors lie.
     """
 
-    def __init__(self, ui, methods, engine) -> None:
+    def __init__(self, ui, engine) -> None:
         self.ui = ui
-        self.methods = {method["name"]: method for method in methods}
-        self.parameters = None
+        self.methods = methods(RECONSTRUCTION)
+        self.parameters: Any = None
         self._engine = engine
-        self._packs = []
-        self._priorNames = []
+        self._packs: list[Any] = []
+        self._priorNames: list[Any] = []
         self._updating = False
         self.panel = MethodPanel(ui.parametersWidget, self._onParametersEdited)
         self._presets = PresetBox(ui.presetComboBox, self._onParametersEdited)
-        for method in methods:
-            ui.methodComboBox.addItem(method["title"])
+        for method in self.methods.values():
+            ui.methodComboBox.addItem(method.title)
         ui.methodComboBox.connect("currentIndexChanged(int)", self._onMethodChosen)
         ui.priorComboBox.connect("currentIndexChanged(int)", self._onPriorChosen)
         ui.explainButton.connect("toggled(bool)", lambda *unused: self.update())
@@ -48,7 +47,7 @@ class MethodSection:
 
     @property
     def method(self):
-        """The chosen method's catalogue entry; None before there is one."""
+        """The chosen method; None before there is one."""
         return None if self.parameters is None else self.methods.get(self.parameters.method)
 
     def setParameters(self, parameters) -> None:
@@ -70,9 +69,9 @@ class MethodSection:
     def priors(self):
         """The packs of the kind that the chosen method needs, damaged ones included, by name."""
         method = self.method
-        if method is None or not method["needs_prior"]:
+        if method is None or not method.needs_prior:
             return {}
-        kind = method.get("prior_kind") or IMAGE
+        kind = method.prior_kind
         # Priors of other modalities serve other methods.
         packs = [p for p in self._packs if p.get("modality", "CT") == "CT"]
         return {p["name"]: p for p in packs if p["error"] is not None or kindOf(p) == kind}
@@ -88,13 +87,13 @@ class MethodSection:
             explained = ui.explainButton.checked and method is not None
             ui.methodExplanationLabel.setVisible(explained)
             for name in ("priorWidget", "priorNoteLabel"):
-                showRow(ui, name, method is not None and method["needs_prior"])
+                showRow(ui, name, method is not None and method.needs_prior)
             ui.parametersCollapsibleButton.setVisible(method is not None)
             if method is None:
                 return
-            ui.methodComboBox.currentIndex = list(self.methods).index(method["name"])
+            ui.methodComboBox.currentIndex = list(self.methods).index(method.name)
             ui.methodExplanationLabel.text = explanation_html(method)
-            values = method_parameters(self.parameters.methodParameters, method["name"])
+            values = method_parameters(self.parameters.methodParameters, method.name)
             self.panel.show(method, values)
             showRow(ui, "presetComboBox", self._presets.show(method, values))
             self._showPrior()
@@ -105,28 +104,28 @@ class MethodSection:
     def priorName(self):
         """The prior that a job would use, or None where the method needs none."""
         method = self.method
-        if method is None or not method["needs_prior"]:
+        if method is None or not method.needs_prior:
             return None
-        return self.parameters.prior or method.get("default_prior")
+        return self.parameters.prior or method.default_prior
 
     @property
     def priorError(self) -> str:
         """Why the chosen prior cannot be used, or an empty text."""
         method = self.method
-        if method is None or not method["needs_prior"]:
+        if method is None or not method.needs_prior:
             return ""
         known, chosen = self.priors, self.parameters.prior
         if chosen in known:
             return known[chosen]["error"] or ""
         if any(pack["name"] == chosen for pack in self._packs):
             return _("The prior {name} is not of the kind that {method} needs: {kind}, for CT.").format(
-                name=chosen, method=method["title"], kind=kindText(method.get("prior_kind") or IMAGE)
+                name=chosen, method=method.title, kind=kindText(method.prior_kind)
             )
         if chosen:
             return "" if Path(chosen).is_dir() else _("The prior {name} is not on this computer.").format(name=chosen)
         if all(prior["error"] is not None for prior in known.values()):
             return _("{method} needs a prior ({kind}), and none is installed.").format(
-                method=method["title"], kind=kindText(method.get("prior_kind") or IMAGE)
+                method=method.title, kind=kindText(method.prior_kind)
             )
         return ""
 
@@ -166,7 +165,7 @@ class MethodSection:
         if self.parameters is None or self.method is None:
             return
         text = self.parameters.methodParameters
-        self.parameters.methodParameters = with_parameters(text, self.method["name"], values)
+        self.parameters.methodParameters = with_parameters(text, self.method.name, values)
 
     def _onDefaults(self, *unused) -> None:
         self._onParametersEdited({})
@@ -184,16 +183,16 @@ def kindOf(prior) -> str:
     """The kind of a pack, from its metadata, as the engine sees it (`priors.kinds.kind_of`)."""
     parametrisation = prior.get("parametrisation")
     if isinstance(parametrisation, dict) and parametrisation.get("kind") == "cold":
-        return "restoration"
-    return "sinogram" if prior.get("domain") == "sinogram" else IMAGE
+        return RESTORATION
+    return SINOGRAM if prior.get("domain") == SINOGRAM else IMAGE
 
 
 def kindText(kind: str) -> str:
     """A kind of priors in the user's language."""
     return {
-        "image": _("a denoiser of images"),
-        "restoration": _("a restoration network"),
-        "sinogram": _("a denoiser of sinograms"),
+        IMAGE: _("a denoiser of images"),
+        RESTORATION: _("a restoration network"),
+        SINOGRAM: _("a denoiser of sinograms"),
     }.get(kind, kind)
 
 

@@ -3,7 +3,9 @@
 import html
 import math
 import re
-from typing import Any
+
+from ctdiffusion.core.schema import ParameterInfo
+from ctdiffusion.methods.registry import Method
 
 _LINKS = (
     (re.compile(r"\bdoi:(10\.[^\s;,]+)"), "https://doi.org/"),
@@ -11,12 +13,12 @@ _LINKS = (
 )
 
 
-def explanation_html(method: dict[str, Any]) -> str:
+def explanation_html(method: Method) -> str:
     """Summary of a method and its paper, with links, as rich text."""
-    source = html.escape(str(method["source"]))
+    source = html.escape(method.source)
     for pattern, address in _LINKS:
-        source = pattern.sub(lambda m, address=address: f'<a href="{address}{m.group(1)}">{m.group(0)}</a>', source)
-    return f"{html.escape(str(method['summary']))}<br/><i>{source}</i>"
+        source = pattern.sub(rf'<a href="{address}\1">\g<0></a>', source)
+    return f"{html.escape(method.summary)}<br/><i>{source}</i>"
 
 
 def label_of(name: str) -> str:
@@ -29,33 +31,33 @@ def label_of(name: str) -> str:
 _SHORTS = {"cg": "CG", "tv": "TV", "fbp": "FBP", "z": "z", "hu": "HU", "xy": "xy"}
 
 
-def tooltip_of(parameter: dict[str, Any]) -> str:
+def tooltip_of(parameter: ParameterInfo) -> str:
     """Text, range and default of a parameter, as rich text so that Qt breaks the lines."""
-    parts = [html.escape(str(parameter["text"]))]
-    unit = f" {parameter['unit']}" if parameter.get("unit") else ""
-    low, high = parameter.get("low"), parameter.get("high")
+    parts = [html.escape(parameter.text)]
+    unit = f" {parameter.unit}" if parameter.unit else ""
+    low, high = parameter.low, parameter.high
     if low is not None and high is not None:
         parts.append(html.escape(f"From {low:g} to {high:g}{unit}."))
-    default = parameter.get("default")
+    default = parameter.default
     if default is None:
         shown = "automatic"
     elif isinstance(default, bool):
         shown = "on" if default else "off"
     else:
         shown = f"{default:g}{unit}" if isinstance(default, (int, float)) else str(default)
-    parts.append(html.escape(f"Default: {shown}. Name in scripts: {parameter['name']}."))
+    parts.append(html.escape(f"Default: {shown}. Name in scripts: {parameter.name}."))
     return "<p>" + "</p><p>".join(parts) + "</p>"
 
 
-def decimals_for(parameter: dict[str, Any]) -> int:
+def decimals_for(parameter: ParameterInfo) -> int:
     """Decimals that show the default and the low end of the range to two more digits than they need."""
-    sizes = [v for v in (parameter.get("default"), parameter.get("low")) if isinstance(v, (int, float)) and v]
+    sizes = [v for v in (parameter.default, parameter.low) if isinstance(v, (int, float)) and v]
     smallest = min((abs(v) for v in sizes), default=1.0)
     return min(max(2 - math.floor(math.log10(smallest)), 2), 9)
 
 
-def step_for(parameter: dict[str, Any]) -> float:
+def step_for(parameter: ParameterInfo) -> float:
     """A tenth of the default's size, as one spin box click."""
-    default = parameter.get("default")
+    default = parameter.default
     size = abs(default) if isinstance(default, (int, float)) and default else 1.0
     return 10.0 ** math.floor(math.log10(size))

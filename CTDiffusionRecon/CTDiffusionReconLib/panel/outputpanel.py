@@ -1,12 +1,13 @@
 """The output part of the panel: the device and what it really is, and the timing of this computer."""
 
+from typing import Any
+
 import slicer
+from ctdiffusion.jobs.spec import DEVICES
 from slicer.i18n import tr as _
 
 from ..engine import settings
 from ..engine.devices import device_line
-
-DEVICES = ("auto", "cpu", "cuda")
 
 
 class OutputPanel:
@@ -24,10 +25,11 @@ class OutputPanel:
         self._reconstruction = reconstruction
         self._answered = answered
         self._prior = prior
-        self._devices = None
-        self._speed = None
-        for text in (_("Automatic"), _("CPU"), _("GPU (CUDA)")):
-            ui.deviceComboBox.addItem(text)
+        self._devices: Any = None
+        self._speed: Any = None
+        texts = {"auto": _("Automatic"), "cpu": _("CPU"), "cuda": _("GPU (CUDA)")}
+        for name in DEVICES:
+            ui.deviceComboBox.addItem(texts.get(name, name))
         chosen = settings.value(settings.DEVICE, "auto")
         ui.deviceComboBox.currentIndex = DEVICES.index(chosen) if chosen in DEVICES else 0
         ui.deviceComboBox.connect("currentIndexChanged(int)", self._onDeviceChosen)
@@ -37,7 +39,7 @@ class OutputPanel:
 
     @property
     def device(self) -> str:
-        """auto, cpu or cuda."""
+        """One of the engine's `DEVICES`."""
         return DEVICES[max(self.ui.deviceComboBox.currentIndex, 0)]
 
     @property

@@ -1,5 +1,7 @@
 """Settings that a method brings along, in a combo box: its defaults, those of its publication, or the user's own."""
 
+from typing import Any
+
 from slicer.i18n import tr as _
 
 
@@ -14,16 +16,16 @@ class PresetBox:
     def __init__(self, box, chosen) -> None:
         self._box = box
         self._chosen = chosen
-        self._presets = []
+        self._presets: list[Any] = []
         self._updating = False
         box.connect("currentIndexChanged(int)", self._onPresetChosen)
 
     def show(self, method, values) -> bool:
         """Show which settings these values are; returns whether there is anything to choose."""
         shown = {"published": _("As published"), "thorough": _("Thorough: twice the levels"), "iscs": _("As in ISCS")}
-        presets = {_("Tuned defaults"): {}}
-        for name, preset in method.get("presets", {}).items():
-            presets[shown.get(name, name)] = preset
+        presets: dict[str, dict[str, Any]] = {_("Tuned defaults"): {}}
+        for name, preset in method.presets.items():
+            presets[shown.get(name, name)] = dict(preset)
         box = self._box
         chosen = next((text for text, preset in presets.items() if preset == values), _("Own settings"))
         texts = list(presets) if chosen in presets else [*presets, chosen]

@@ -1,5 +1,7 @@
 """The results part of the panel: numbers of a result, table of all, sinogram and residual, regions."""
 
+from typing import Any
+
 import slicer
 from slicer.i18n import tr as _
 
@@ -23,9 +25,9 @@ class ResultsPanel:
         self.ui = ui
         self.logic = logic
         self._arrived = arrived
-        self.parameters = None
-        self._segments = []
-        self._seen = set()
+        self.parameters: Any = None
+        self._segments: list[Any] = []
+        self._seen: set[Any] = set()
         self._updating = False
         # Only volumes that were reconstructed here.
         ui.resultSelector.addAttribute("vtkMRMLScalarVolumeNode", METHOD_ATTRIBUTE)

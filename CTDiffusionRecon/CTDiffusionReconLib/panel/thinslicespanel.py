@@ -1,21 +1,18 @@
 """The part of the panel that makes thin slices from thick ones: volume, method, factor, and the start of a job."""
 
-import math
+from typing import Any
 
+from ctdiffusion.methods.registry import SUPERRESOLUTION, methods
+from ctdiffusion.operators.slice_profiles import nearly_cubic
 from slicer.i18n import tr as _
 
-from ..engine.catalogue import check_values
-from ..queue.slicerequest import SuperResolutionRequest
+from ..scene.inputs import sliceAxis
+from ..scene.noderequest import AUTOMATIC, method_parameters, thin_request_of, with_parameters
 from .applypanel import showStartButtons
 from .methodpanel import MethodPanel
 from .methodtext import explanation_html
-from .panelrequest import method_parameters, with_parameters
 from .presetbox import PresetBox
 from .rows import showRow
-
-# What the spin box shows as "automatic"; a factor of 1 would change nothing.
-AUTOMATIC = 1
-LOW, HIGH = 2, 8
 
 
 class ThinSlicesPanel:
@@ -23,30 +20,29 @@ class ThinSlicesPanel:
 
     Args:
         ui: the widgets of the .ui.
-        methods: methods of super-resolution in the catalogue.
         logic: the module's logic.
         outputPanel: the section that knows the device.
     """
 
-    def __init__(self, ui, methods, logic, outputPanel) -> None:
+    def __init__(self, ui, logic, outputPanel) -> None:
         self.ui = ui
         self.logic = logic
-        self.methods = {method["name"]: method for method in methods}
-        self.parameters = None
+        self.methods = methods(SUPERRESOLUTION)
+        self.parameters: Any = None
         # The job that the button cancels as it is shown, else None.
-        self.shown = None
+        self.shown: Any = None
         self._outputPanel = outputPanel
         self._updating = False
         self.panel = MethodPanel(ui.thinParametersWidget, self._onParametersEdited)
         self._presets = PresetBox(ui.thinPresetComboBox, self._onParametersEdited)
-        for method in methods:
-            ui.thinMethodComboBox.addItem(method["title"])
+        for method in self.methods.values():
+            ui.thinMethodComboBox.addItem(method.title)
         ui.thinMethodComboBox.connect("currentIndexChanged(int)", self._onMethodChosen)
         ui.thinExplainButton.connect("toggled(bool)", lambda *unused: self.update())
 
     @property
     def method(self):
-        """The chosen method's catalogue entry; None before there is one."""
+        """The chosen method; None before there is one."""
         return None if self.parameters is None else self.methods.get(self.parameters.thinMethod)
 
     def setParameters(self, parameters) -> None:
@@ -64,9 +60,9 @@ class ThinSlicesPanel:
             ui.thinExplanationLabel.setVisible(ui.thinExplainButton.checked and method is not None)
             ui.thinParametersCollapsibleButton.setVisible(method is not None)
             if method is not None:
-                ui.thinMethodComboBox.currentIndex = list(self.methods).index(method["name"])
+                ui.thinMethodComboBox.currentIndex = list(self.methods).index(method.name)
                 ui.thinExplanationLabel.text = explanation_html(method)
-                values = method_parameters(self.parameters.thinParameters, method["name"])
+                values = method_parameters(self.parameters.thinParameters, method.name)
                 self.panel.show(method, values)
                 showRow(ui, "thinPresetComboBox", self._presets.show(method, values))
         finally:
@@ -93,17 +89,7 @@ class ThinSlicesPanel:
         Raises:
             ValueError: one line that says what is not right.
         """
-        parameters = self.parameters
-        request = SuperResolutionRequest(
-            method=parameters.thinMethod,
-            factor=None if parameters.thinFactor == AUTOMATIC else parameters.thinFactor,
-            parameters=method_parameters(parameters.thinParameters, parameters.thinMethod),
-            device=self._outputPanel.device,
-            seed=parameters.seed,
-        )
-        # A scene from elsewhere may hold anything.
-        check_values(self.method["parameters"], request.parameters)
-        return request
+        return thin_request_of(self.parameters, self._outputPanel.device)
 
     def start(self):
         """Put a job with the present settings into the queue and return it.
@@ -124,7 +110,7 @@ class ThinSlicesPanel:
             return _("Choose a volume with thick slices.")
         if volume.GetImageData() is None:
             return _("The volume has no voxels.")
-        if volume.GetImageData().GetDimensions()[2] < 2:
+        if volume.GetImageData().GetDimensions()[sliceAxis(volume)] < 2:
             return _("The volume has one slice; at least two are needed.")
         try:
             self.request()
@@ -139,19 +125,14 @@ class ThinSlicesPanel:
     def _onParametersEdited(self, values) -> None:
         if self.parameters is not None and self.method is not None:
             text = self.parameters.thinParameters
-            self.parameters.thinParameters = with_parameters(text, self.method["name"], values)
-
-
-def automaticFactor(spacing) -> int:
-    """The factor that the engine will choose for a spacing (x, y, z) in mm: voxels as nearly cubic as 2 to 8 allow."""
-    x, y, z = spacing
-    return min(max(round(z / math.sqrt(x * y)), LOW), HIGH)
+            self.parameters.thinParameters = with_parameters(text, self.method.name, values)
 
 
 def thinText(volume, factor) -> str:
     """What becomes of the slices of a volume node, as one line."""
-    count, thick = volume.GetImageData().GetDimensions()[2], volume.GetSpacing()[2]
-    factor = automaticFactor(volume.GetSpacing()) if factor == AUTOMATIC else factor
+    axis, spacing = sliceAxis(volume), list(volume.GetSpacing())
+    count, thick = volume.GetImageData().GetDimensions()[axis], spacing.pop(axis)
+    factor = nearly_cubic((*spacing, thick))[0] if factor == AUTOMATIC else factor
     return _("{count} slices of {thick:.2f} mm become {more} of {thin:.2f} mm (factor {factor}).").format(
         count=count, thick=thick, more=count * factor, thin=thick / factor, factor=factor
     )

@@ -7,14 +7,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from ctdiffusion.jobs.files import read_own_object
 from ctdiffusion.jobs.folder import JobFolder
+from ctdiffusion.jobs.spec import Specification
 
 from .eventreader import Event
 from .progress import overall
-from .request import ReconstructionRequest
+from .request import kind_of
 
 if TYPE_CHECKING:
     from ..engine.runner import Runner
@@ -33,7 +34,7 @@ class ReconstructionJob:
 
     Attributes:
         folder: its job folder.
-        request: what was asked for.
+        request: what was asked for: its specification.
         name: what a user calls it.
         state: queued, running, done, failed or cancelled.
         progress: 0 to 1; never goes back.
@@ -47,7 +48,7 @@ class ReconstructionJob:
         secrets, words: what must not be told, and what a user knows by another word; each with its replacement.
     """
 
-    def __init__(self, folder: Path, request: ReconstructionRequest, name: str = "", resume: bool = False) -> None:
+    def __init__(self, folder: Path, request: Specification, name: str = "", resume: bool = False) -> None:
         self.folder = folder
         self.request = request
         self.name = name or request.label
@@ -66,7 +67,7 @@ class ReconstructionJob:
         self.metrics: dict[str, float | None] | None = None
         self.misfit: dict[str, float | None] | None = None
         self._result: Any = None
-        self.kind = "volume"
+        self.kind = kind_of(request)
         self.source: str | Path | None = None
         self.worker_pid: int | None = None
         self.stopping_since: float | None = None
@@ -213,5 +214,5 @@ class ReconstructionJob:
                 self.preview_count += 1
 
 
-def _whole(value: object) -> bool:
+def _whole(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)

@@ -3,12 +3,14 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import slicer
 import vtk
+from ctdiffusion.images.orientation import nearest_order, slice_axis
+from ctdiffusion.images.pixels import Direction
 
-INPUT_FILE = "input.nrrd"
+from ..queue.request import INPUT_FILE
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +32,12 @@ class InputRecord:
     scene_generation: int = 0
 
     @property
+    def size(self) -> tuple[int, int, int]:
+        """Columns, rows, slices of a volume node's exported voxels."""
+        assert self.dimensions is not None, "a file has none"
+        return self.dimensions
+
+    @property
     def node(self) -> Any:
         """The input node while it is in the scene, else None."""
         node = None if self.reference is None else self.reference.Get()
@@ -49,6 +57,24 @@ def weakly(node: Any) -> Any:
     reference = vtk.vtkWeakReference()
     reference.Set(node)
     return reference
+
+
+def patientAxes(volume: Any) -> tuple[int, int, int]:
+    """Which of a volume node's index axes run nearest to left, posterior and superior, as the engine takes them."""
+    return nearest_order(_directionLPS(volume))[0]
+
+
+def sliceAxis(volume: Any) -> int:
+    """Along which of a volume node's index axes the engine takes its slices for thick."""
+    return slice_axis(volume.GetSpacing(), _directionLPS(volume))
+
+
+def _directionLPS(volume: Any) -> Direction:
+    matrix = vtk.vtkMatrix4x4()
+    volume.GetIJKToRASDirectionMatrix(matrix)
+    signs = (-1.0, -1.0, 1.0)
+    cosines = (sign * matrix.GetElement(row, axis) for row, sign in enumerate(signs) for axis in range(3))
+    return cast(Direction, tuple(cosines))
 
 
 def checkVolume(volume: Any) -> None:

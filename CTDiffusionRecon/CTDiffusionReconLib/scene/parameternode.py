@@ -1,16 +1,24 @@
 """What the user chose, as Slicer keeps it in the scene: one typed parameter node."""
 
 import enum
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
+from ctdiffusion.jobs.reconstruction_spec import DEFAULT_VIEWS, MAX_VIEWS
+from ctdiffusion.jobs.tasks import TASKS
+from ctdiffusion.methods.registry import RECONSTRUCTION, SUPERRESOLUTION
+from ctdiffusion.operators.slice_profiles import FACTORS
 from slicer import vtkMRMLMarkupsLineNode, vtkMRMLMarkupsROINode, vtkMRMLScalarVolumeNode, vtkMRMLSegmentationNode
 from slicer.i18n import tr as _
-from slicer.parameterNodeWrapper import WithinRange, parameterNodeWrapper
+from slicer.parameterNodeWrapper import Choice, Default, Maximum, Minimum, WithinRange, parameterNodeWrapper
 
-from ..panel.panelrequest import FITTED
+from .fields import NodeField, node_fields
+from .noderequest import CUSTOM, FITTED
 
-# The values of `machine` that are not names of the engine's presets: FITTED and this one.
-CUSTOM = "custom"
+__all__ = ["CUSTOM", "FITTED", "CTDiffusionReconParameterNode"]
+
+# What a spin box holds.
+MOST = 2147483647
 
 Length = Annotated[float, WithinRange(0.001, 100000.0)]
 Offset = Annotated[float, WithinRange(-10000.0, 10000.0)]
@@ -79,11 +87,50 @@ class SliceChoice(enum.Enum):
         return {"all": _("All"), "range": _("Range"), "roi": _("Those that an ROI covers")}[self.value]
 
 
+def annotation(field: NodeField) -> Any:
+    """The type of a field's parameter with its range and its default, as Slicer reads it."""
+    info = field.info
+    facts: list[Any] = [field.stored, Default(field.to_node(field.default))]
+    low, high = info.low, info.high
+    if field.stored is int:
+        low, high = max(-MOST, -MOST if low is None else int(low)), min(MOST, MOST if high is None else int(high))
+    if field.stored in (int, float):
+        if low is not None and high is not None:
+            facts.append(WithinRange(low, high))
+        elif low is not None:
+            facts.append(Minimum(low))
+        elif high is not None:
+            facts.append(Maximum(high))
+    if info.choices and not info.optional:
+        facts.append(Choice(list(info.choices)))
+    return Annotated[tuple(facts)]
+
+
+def declaring(*tasks: str) -> Callable[[type], type]:
+    """Give a class a member for every plain field of the tasks' specifications (`fields.node_fields`).
+
+    Raises:
+        TypeError: the class has such a member already, for something else.
+    """
+
+    def declare(owner: type) -> type:
+        written = set(owner.__annotations__)
+        for field in (field for task in tasks for field in node_fields(task)):
+            if field.name in written:
+                raise TypeError(f"the field {field.path} would be the parameter {field.name}, which is another one")
+            owner.__annotations__[field.name] = annotation(field)
+        return owner
+
+    return declare
+
+
 @parameterNodeWrapper
+@declaring(RECONSTRUCTION, SUPERRESOLUTION)
 class CTDiffusionReconParameterNode:
     """Everything the panel asks for, saved with the scene. What belongs to the computer (device, folder of priors)
     is a setting of the application instead, see `settings`.
 
+    Besides what stands here there is a member for every plain field of the engine's specifications (`declaring`).
     Lengths are mm, angles degrees. `methodParameters` and `thinParameters` are JSON: {method: {parameter: value}},
     only what differs from the method's own defaults. `thinFactor` 1 is automatic.
     """
@@ -91,8 +138,7 @@ class CTDiffusionReconParameterNode:
     inputKind: InputKind = InputKind.VOLUME
     inputVolume: vtkMRMLScalarVolumeNode
     projectionsFile: str = ""
-    measuredViews: Annotated[int, WithinRange(0, 10000)] = 0
-    assumeHU: bool = False
+    measuredViews: Annotated[int, WithinRange(0, MAX_VIEWS)] = 0
     sliceChoice: SliceChoice = SliceChoice.ALL
     firstSlice: SliceNumber = 0
     lastSlice: SliceNumber = 0
@@ -110,26 +156,20 @@ class CTDiffusionReconParameterNode:
     rowOffset: Offset = 0.0
 
     viewSet: ViewSet = ViewSet.ARC
-    views: Annotated[int, WithinRange(1, 10000)] = 30
+    views: Annotated[int, WithinRange(1, MAX_VIEWS)] = DEFAULT_VIEWS
     arc: Annotated[float, WithinRange(0.0, 360.0)] = 0.0
     startAngle: Angle = 0.0
     limitedSpan: Annotated[float, WithinRange(0.001, 359.999)] = 120.0
     angles: str = ""
 
-    noise: bool = True
-    photons: Annotated[float, WithinRange(10.0, 1e12)] = 1e5
-    electronic: Annotated[float, WithinRange(0.0, 1e6)] = 10.0
-    oversampling: Annotated[int, WithinRange(1, 8)] = 2
-    seed: Annotated[int, WithinRange(0, 2147483647)] = 0
-
-    method: str = "dds"
+    method: str = TASKS[RECONSTRUCTION].default_method
     methodParameters: str = "{}"
     prior: str = ""
     outputVolume: vtkMRMLScalarVolumeNode
 
     thickVolume: vtkMRMLScalarVolumeNode
-    thinMethod: str = "zsr"
-    thinFactor: Annotated[int, WithinRange(1, 8)] = 1
+    thinMethod: str = TASKS[SUPERRESOLUTION].default_method
+    thinFactor: Annotated[int, WithinRange(1, FACTORS[1])] = 1
     thinParameters: str = "{}"
 
     resultVolume: vtkMRMLScalarVolumeNode

@@ -7,7 +7,11 @@ import ntpath
 from collections.abc import Mapping
 from typing import Any
 
+from ctdiffusion.core.schema import plain
+from ctdiffusion.jobs.reconstruction_spec import JobSpec
+
 from ..queue.job import ReconstructionJob
+from ..queue.request import VOLUME
 
 PREFIX = "CTDiffusionRecon."
 # Files beside a result, and the node references of the result to what was loaded from them.
@@ -23,15 +27,17 @@ def attributes(job: ReconstructionJob, input_name: str, paths: bool = False) -> 
     request, code = job.request, _part(record, "code")
     prior, device = _part(record, "prior"), _part(record, "device")
     metrics, misfit = job.metrics or {}, job.misfit or {}
-    geometry = request.geometry if isinstance(request.geometry, str) else _part(record, "geometry").get("kind")
+    scan = request if isinstance(request, JobSpec) else None
+    used = _part(record, "geometry")
+    slices = None if scan is None else scan.slices
     values: dict[str, Any] = {
         "Input": input_name,
         "Method": request.method,
         "Parameters": request.parameters,
-        "Geometry": geometry,
-        "Views": len(_part(record, "geometry").get("angles") or []) or request.view_count,
-        "Simulation": request.simulation if job.kind == "volume" else None,
-        "Slices": None if request.slices is None else f"{request.slices[0]}:{request.slices[1]}",
+        "Geometry": scan.geometry if scan is not None and isinstance(scan.geometry, str) else used.get("kind"),
+        "Views": len(used.get("angles") or []) or (None if scan is None else scan.view_count),
+        "Simulation": None if scan is None or job.kind != VOLUME else plain(scan.simulation),
+        "Slices": None if slices is None else f"{slices[0]}:{slices[1]}",
         "Seed": request.seed,
         "Prior": prior.get("name"),
         "PriorVersion": prior.get("version"),

@@ -5,10 +5,12 @@ from typing import Any
 
 import slicer
 import vtk
+from ctdiffusion.jobs.reconstruction_spec import JobSpec
+from ctdiffusion.jobs.spec import Specification
+from ctdiffusion.jobs.superresolution_spec import SuperResolutionSpec
 
 from ..engine.slicerengine import scenesKeepPaths
 from ..queue.job import ReconstructionJob
-from ..queue.slicerequest import SuperResolutionRequest
 from .inputs import InputRecord
 from .provenance import PREFIX, SINOGRAMS, attributes
 
@@ -41,10 +43,7 @@ def loadResult(job: ReconstructionJob, record: InputRecord, scene_generation: in
         raise OSError("the result's file is missing")
     volume = readVolume(path)
     if record.ijk_to_ras is not None:
-        if isinstance(job.request, SuperResolutionRequest):
-            placeBetween(volume, record)
-        else:
-            placeOnInput(volume, record, job.request.slices)
+        _place(volume, record, job.request)
         if not sameMatrix(currentMatrix(source), record.ijk_to_ras):
             job.warn(f"{record.name} was moved while the job ran; the result lies where it was before")
     return _intoScene(job, record, volume, source, _usable(output))
@@ -67,25 +66,40 @@ def readVolume(path: Path) -> Any:
     return node
 
 
+def _place(volume: Any, record: InputRecord, request: Specification) -> None:
+    if isinstance(request, SuperResolutionSpec):
+        if not request.simulate_from_thin:
+            placeBetween(volume, record)
+            return
+        # Thin slices were thickened first. Where some were left out, the result lies where its file says.
+        if volume.GetImageData().GetDimensions() == record.size:
+            placeOnInput(volume, record, None)
+    else:
+        placeOnInput(volume, record, request.slices if isinstance(request, JobSpec) else None)
+
+
 def placeBetween(volume: Any, record: InputRecord) -> None:
     """Give thin slices the matrix of their thick ones, whose extent they share.
 
     Raises:
         ValueError: the result's own size or place contradicts it.
     """
-    columns, rows, count = record.dimensions
+    thick = record.size
     size = volume.GetImageData().GetDimensions()
-    factor, rest = divmod(size[2], count)
-    if size[:2] != (columns, rows) or factor < 1 or rest:
-        thick = (columns, rows, count)
+    # The slices are thick along the third axis, but for volumes that are stored in another order.
+    along = next((axis for axis in (2, 1, 0) if size[axis] != thick[axis]), 2)
+    factor, rest = divmod(size[along], thick[along])
+    if factor < 1 or rest or any(size[axis] != thick[axis] for axis in range(3) if axis != along):
         raise ValueError(f"a result of {size} voxels does not divide the slices of {record.name}, {thick}")
     wanted = vtk.vtkMatrix4x4()
     wanted.DeepCopy(record.ijk_to_ras)
     # The first thin slice begins where the first thick one does, half a thick slice before its centre.
-    corner = record.ijk_to_ras.MultiplyPoint((0.0, 0.0, 0.5 / factor - 0.5, 1.0))
-    for axis in range(3):
-        wanted.SetElement(axis, 2, record.ijk_to_ras.GetElement(axis, 2) / factor)
-        wanted.SetElement(axis, 3, corner[axis])
+    start = [0.0, 0.0, 0.0, 1.0]
+    start[along] = 0.5 / factor - 0.5
+    corner = record.ijk_to_ras.MultiplyPoint(start)
+    for row in range(3):
+        wanted.SetElement(row, along, record.ijk_to_ras.GetElement(row, along) / factor)
+        wanted.SetElement(row, 3, corner[row])
     _moveTo(volume, wanted, record.name)
 
 
@@ -95,7 +109,7 @@ def placeOnInput(volume: Any, record: InputRecord, slices: tuple[int, int] | Non
     Raises:
         ValueError: the result's own size or place contradicts it.
     """
-    columns, rows, count = record.dimensions
+    columns, rows, count = record.size
     start, stop = slices or (0, count)
     size = volume.GetImageData().GetDimensions()
     if size != (columns, rows, stop - start):
@@ -143,7 +157,7 @@ def _intoScene(job: ReconstructionJob, record: InputRecord, volume: Any, source:
             node.SetIJKToRASMatrix(currentMatrix(volume))
         if source is not None:
             node.SetAndObserveTransformNodeID(source.GetTransformNodeID())
-            if not isinstance(job.request, SuperResolutionRequest) or source.GetVoxelValueUnits() is not None:
+            if isinstance(job.request, JobSpec) or source.GetVoxelValueUnits() is not None:
                 _copyUnits(source, node)
         _show(node, source)
         # A node that held another result must not keep what was known of that.

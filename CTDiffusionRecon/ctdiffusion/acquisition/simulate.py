@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..core.units import AttenuationScale
 from ..images.volume import Volume
+from ..operators.compiled import has_numba
 from ..operators.factory import make_operator
 from ..scan.beams import ConeBeam, Geometry, Grid
 from ..scan.projections import Projections
@@ -89,7 +90,9 @@ def _project(mu: Tensor, grid: Grid, geometry: Geometry, factor: int) -> Tensor:
     if isinstance(finer, ConeBeam):
         finer = replace(finer, rows=finer.rows * factor, row_spacing=finer.row_spacing / factor)
         return _project_cone(mu, grid, finer, factor)
-    operator = make_operator(finer, grid.refined(factor))
+    # A stored matrix would be built and thrown away for one product; on its own grid it is the reconstruction's.
+    backend = "matrixfree" if has_numba() and factor > 1 else "auto"
+    operator = make_operator(finer, grid.refined(factor), backend=backend)
     voxels = mu[0].numel() * factor**2
     parts = [
         _binned(operator.forward(refine(mu[start:stop], factor)), (factor,))

@@ -30,7 +30,7 @@ def run_to(spec: Specification, args: argparse.Namespace) -> int:
 
     if isinstance(spec, JobSpec) and spec.slices is not None and not args.json:
         print(f"slices: {slices_text(spec.slices)}", file=sys.stderr)
-    return deliver(spec, args.output, args.json)
+    return deliver(spec, args.output, args.json, args.dicom)
 
 
 def _check_input(path: Path, name: str) -> None:

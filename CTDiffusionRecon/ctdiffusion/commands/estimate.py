@@ -96,6 +96,7 @@ def speed_of(device: str, prior: str | None, again: bool = False, always: bool =
 
 
 def _scan(spec: JobSpec, folder: Path) -> tuple[Geometry, Grid]:
+    from ..images.orientation import to_lps
     from ..images.volume import read_volume
     from ..scan.machines import default_geometry
 
@@ -111,6 +112,7 @@ def _scan(spec: JobSpec, folder: Path) -> tuple[Geometry, Grid]:
     volume = read_volume(path, spec.assume_hu)
     if spec.slices is not None:
         volume = volume.slices(*spec.slices)
+    volume, _ = to_lps(volume)
     explicit = spec.explicit_geometry()
     if explicit is not None:
         return explicit, volume.grid

@@ -25,6 +25,7 @@ COMMANDS = {
     "devices": ("commands.devices", "say which device would compute, and why"),
     "estimate": ("commands.estimate", "say how long a reconstruction will take and how much memory it needs"),
     "train": ("commands.train", "train a prior and write its pack"),
+    "demo": ("commands.demo", "reconstruct the sample that ships and compare the methods"),
     "benchmark": ("benchmark", "time projectors and networks"),
     "completion": ("commands.completion", "print a script that completes commands and options in a shell"),
 }

@@ -51,6 +51,7 @@ def add_output(parser: argparse.ArgumentParser) -> None:
     """Add where the result goes and how its making is told."""
     parser.add_argument("-o", "--output", metavar="OUT", help="job folder, or a file (.nrrd, .nii.gz, .nii, .mha)")
     parser.add_argument("--json", action="store_true", help="print every event as one JSON line")
+    parser.add_argument("--dicom", action="store_true", help="make OUT a folder with a DICOM series")
     text = "say what would be done and how long it would take, and do nothing"
     parser.add_argument("--dry-run", action="store_true", help=text)
 

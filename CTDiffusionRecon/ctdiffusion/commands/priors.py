@@ -5,19 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..jobs.worker import one_line
-from ..priors.packs.importing.convert import ImportOptions, import_prior
-from ..priors.packs.importing.converted import NotThisNetwork
-from ..priors.packs.importing.layouts import LAYOUTS
-from ..priors.packs.importing.presets import PRESETS
-from ..priors.packs.joining import join_packs
-from ..priors.packs.pack import find_packs, locate_pack, read_info
-from ..priors.packs.removal import remove_pack
-from ..priors.packs.trial import Trial, try_out
-from ..priors.prior import PriorInfo
+
+if TYPE_CHECKING:
+    from ..priors.packs.trial import Trial
+    from ..priors.prior import PriorInfo
+
+# What the warnings of a trial say.
+_MISREAD = "untrained weights, or something that was assumed is wrong (`priors show`, origin.assumed)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,26 +33,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     join.add_argument("name", metavar="NAME", help="name of the new pack")
     join.add_argument("full", metavar="FULL", help="pack of the full-view model")
     join.add_argument("subset", metavar="SUBSET", help="pack of the sparse-view model")
-    _add_import(actions.add_parser("import", help="make a pack of a published checkpoint", allow_abbrev=False))
+    actions.add_parser("import", help="make a pack of a published checkpoint", allow_abbrev=False)
 
 
-def _add_import(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path, metavar="FILE", help="checkpoint file, or folder of the package diffusers")
-    parser.add_argument("--layout", choices=["auto", *LAYOUTS], default="auto", help="layout of the file")
-    parser.add_argument("--preset", choices=list(PRESETS), default="", help="published configuration that it is of")
-    parser.add_argument("--name", default="", help="name of the pack (the preset's)")
-    parser.add_argument("--modality", choices=["CT", "MR"], default="", help="what the training images were")
-    parser.add_argument("--domain", choices=["image", "sinogram"], default="", help="what the network sees")
-    pair = {"nargs": 2, "type": float, "metavar": ("LOW", "HIGH")}
-    parser.add_argument("--window", help="HU interval that the network sees as 0 to 1", **pair)  # type: ignore[arg-type]
-    parser.add_argument("--spacing", help="pixel sizes in mm it was trained on", **pair)  # type: ignore[arg-type]
-    parser.add_argument("--image-size", type=int, default=0, metavar="N", help="side of the training images in pixels")
-    parser.add_argument("--head-channels", type=int, default=0, metavar="N", help="feature channels per attention head")
-    parser.add_argument("--licence", default="", metavar="TEXT", help="licence of the weights")
+def add_method_arguments(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+    """The options of `import`, where `argv` asks for it: what can be imported is known by the networks' own files."""
+    if "import" in argv:
+        from .importoptions import add_import
+
+        actions = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+        add_import(actions.choices["import"])
 
 
 def main(args: argparse.Namespace) -> int:
     """List, show, check, import, join or remove packs."""
+    from ..priors.packs.joining import join_packs
+    from ..priors.packs.pack import locate_pack, read_info
+    from ..priors.packs.removal import remove_pack
+    from ..priors.packs.trial import try_out
+
     if args.action == "show":
         print(json.dumps(asdict(read_info(locate_pack(args.pack))), indent=1, ensure_ascii=False))
     elif args.action == "check":
@@ -72,18 +70,11 @@ def main(args: argparse.Namespace) -> int:
 
 
 def _import(args: argparse.Namespace) -> None:
-    options = ImportOptions(
-        layout="" if args.layout == "auto" else args.layout,
-        preset=args.preset,
-        name=args.name,
-        modality=args.modality,
-        domain=args.domain,
-        window=tuple(args.window) if args.window else None,
-        spacing=tuple(args.spacing) if args.spacing else None,
-        image_size=args.image_size,
-        head_channels=args.head_channels,
-        licence=args.licence,
-    )
+    from ..priors.packs.importing.convert import import_prior
+    from ..priors.packs.importing.converted import NotThisNetwork
+    from .importoptions import read_import
+
+    options = read_import(args)
     try:
         done = import_prior(args.file, options)
     except NotThisNetwork as error:
@@ -101,13 +92,19 @@ def _import(args: argparse.Namespace) -> None:
 
 
 def _tell(trial: Trial) -> None:
+    shown = "sinogram" if trial.info.domain == "sinogram" else "image"
     for level, share in trial.remaining.items():
-        print(f"  noise {level:g} of a test image: {100.0 * share:.1f} % remain")
-    if not trial.denoises:
-        print("  warning: it does not remove noise; untrained weights, or a wrong preset, --head-channels or --window?")
+        disturbed = f"noise {level:g}" if trial.what == "noise" else f"{trial.what} of {level:g} views"
+        print(f"  {disturbed} of a test {shown}: {100.0 * share:.1f} % remain")
+    if not trial.improves:
+        print(f"  warning: {trial.verdict}: {_MISREAD}")
+    elif not trial.denoises:
+        print(f"  warning: it removes little of the {trial.what}: {_MISREAD}")
 
 
 def _list() -> None:
+    from ..priors.packs.pack import find_packs, read_info
+
     packs = find_packs()
     if not packs:
         print("no prior packs are installed (folders named in CTDIFFUSION_PRIORS are searched, too)")
@@ -126,4 +123,5 @@ def _line(info: PriorInfo) -> str:
     low, high = info.spacing_range
     pixels = f"{low:g} to {high:g} mm pixels" if info.domain == "image" else "sinograms"
     imported = "; imported" if info.origin else ""
-    return f"{info.version}  {info.modality} {', '.join(info.body_parts)}; {pixels}{imported}"
+    shows = ", ".join(info.body_parts) or "body parts not stated"
+    return f"{info.version}  {info.modality} {shows}; {pixels}{imported}"

@@ -9,13 +9,13 @@ from typing import Any
 
 from ..acquisition.measured.suffixes import MEASURED_SUFFIXES
 from ..core.strictjson import read_object
+from ..jobs.reconstruction_spec import DEFAULT_GEOMETRY
 from ..jobs.spec import Specification
 from ..jobs.tasks import TASKS
 from ..methods.registry import RECONSTRUCTION
 from .options import add_method, add_output, add_task, specification
 
 _TASK = TASKS[RECONSTRUCTION]
-DEFAULT_GEOMETRY = "fan"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -47,17 +47,36 @@ def run_here(
 
 
 def numbers(status: JobStatus) -> str:
-    """The quality table of a finished job; without a reference, its data misfit alone."""
-    units = _UNITS if "rmse_permille" not in (status.metrics or {}) else _MR_UNITS
+    """The quality table of a finished job, the most telling number first; without a reference, its misfit alone."""
+    magnetic = "rmse_permille" in (status.metrics or {})
+    found = {**(status.metrics or {}), **_prefixed(status.misfit or {})}
+    known = [name for name in MEANINGS if name in found]
     lines = []
-    for name, value in {**(status.metrics or {}), **_prefixed(status.misfit or {})}.items():
+    for name in [*known, *(name for name in found if name not in MEANINGS)]:
+        value = found[name]
         shown = "undefined" if value is None or not math.isfinite(value) else f"{value:.4g}"
-        lines.append(f"{name:<16} {shown:>10}  {units.get(name.split('_')[0], '')}".rstrip())
+        text = MEANINGS.get(name, "")
+        if magnetic:
+            text = text.replace("2000 HU", "the robust maximum")
+        lines.append(f"{name:<16} {shown:>10}  {text}".rstrip())
     return "\n".join(lines)
 
 
-_UNITS = {"psnr": "dB (data range 2000 HU)", "rmse": "HU"}
-_MR_UNITS = {"psnr": "dB (data range: robust maximum)", "rmse": "per mille of the robust maximum"}
+# name: what it means, in the order of interest.
+MEANINGS = {
+    "psnr": "dB, peak signal-to-noise ratio over the volume (data range 2000 HU): higher is better",
+    "ssim": "structural similarity over the volume, 1 for equal images",
+    "rmse_hu": "HU, root mean square error",
+    "rmse_permille": "per mille of the robust maximum, root mean square error",
+    "psnr_axial": "dB, mean over the axial slices",
+    "psnr_coronal": "dB, mean over the coronal slices",
+    "psnr_sagittal": "dB, mean over the sagittal slices",
+    "ssim_axial": "mean over the axial slices",
+    "ssim_coronal": "mean over the coronal slices",
+    "ssim_sagittal": "mean over the sagittal slices",
+    "misfit_chi2": "mean squared misfit in units of the noise, 1 where only noise is left",
+    "misfit_relative": "misfit against the data, relative to them",
+}
 
 
 def _prefixed(misfit: dict[str, float | None]) -> dict[str, float | None]:

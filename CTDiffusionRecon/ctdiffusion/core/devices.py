@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from .heap import keep_freed_memory
+
 
 @dataclass(frozen=True)
 class DeviceChoice:
@@ -62,6 +64,8 @@ def resolve(name: str) -> DeviceChoice:
     Raises:
         ValueError: cuda was asked for and cannot be used, or an unknown name.
     """
+    # Whoever asks is about to compute: memory that is freed from now on will be wanted again.
+    keep_freed_memory()
     if name == "cpu":
         return DeviceChoice(torch.device("cpu"), "CPU was asked for")
     if name not in ("auto", "cuda"):

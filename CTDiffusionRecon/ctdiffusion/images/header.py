@@ -1,13 +1,12 @@
-"""Checks of an image file's header against the file itself, before its voxels are read."""
+"""Names of image files, and which file holds the voxels."""
 
 from __future__ import annotations
 
-import zlib
 from pathlib import Path
 
 # Deflate cannot shrink anything by more than about 1032 to 1, so a header that promises more is wrong.
 DEFLATE_LIMIT = 1100
-HEADER_BYTES = 65536
+HEADER_BYTES = 1 << 20
 NIFTI_SUFFIXES = (".nii", ".nii.gz", ".hdr", ".img", ".img.gz")
 NRRD_SUFFIXES = (".nrrd", ".nhdr")
 META_SUFFIXES = (".mha", ".mhd")
@@ -30,7 +29,8 @@ def data_file(path: Path) -> Path:
     """
     suffix = image_suffix(path)
     if suffix == ".hdr":
-        there = [path.with_suffix(voxels) for voxels in (".img", ".img.gz") if path.with_suffix(voxels).is_file()]
+        voxels = [real.with_suffix(end) for real in (path, path.resolve()) for end in (".img", ".img.gz")]
+        there = [file for file in voxels if file.is_file()]
         if not there:
             raise ValueError(f"{path.name}: its data file {path.stem}.img is missing")
         return there[0]
@@ -44,13 +44,24 @@ def data_file(path: Path) -> Path:
         return path
     if named.upper().startswith("LIST") or "%" in named:
         raise ValueError(f"{path.name}: its voxels are spread over a list of files; save it as one file")
-    folder = path.parent.resolve()
-    target = (folder / named).resolve()
-    if target.parent != folder and folder not in target.parents:
-        raise ValueError(f"{path.name}: its header points to data outside its own folder ({named!r}); not followed")
-    if not target.is_file():
-        raise ValueError(f"{path.name}: its data file {named!r} is missing")
-    return target
+    try:
+        return _beside(path, named)
+    except OSError as error:
+        raise ValueError(f"{path.name}: its data file {named[:80]!r} cannot be found: {error.strerror}") from None
+
+
+def _beside(path: Path, named: str) -> Path:
+    """A detached file in the folder of the header that was named, or of the one that a link there leads to."""
+    folders = dict.fromkeys((path.parent.resolve(), path.resolve().parent))
+    if "\0" in named:
+        raise ValueError(f"{path.name}: its header names no file ({named[:80]!r})")
+    for folder in folders:
+        target = (folder / named).resolve()
+        if target.parent != folder and folder not in target.parents:
+            raise ValueError(f"{path.name}: its header points to data outside its own folder ({named!r}); not followed")
+        if target.is_file():
+            return target
+    raise ValueError(f"{path.name}: its data file {named!r} is missing")
 
 
 def _header_value(path: Path, names: tuple[str, ...], separator: str) -> str | None:
@@ -64,47 +75,3 @@ def _header_value(path: Path, names: tuple[str, ...], separator: str) -> str | N
         if found and key.strip().lower() in names:
             return value.strip()
     return None
-
-
-def is_compressed(path: Path) -> bool:
-    """True where the voxels are stored deflated, bzipped or as text, so that the file's size does not tell theirs."""
-    suffix = image_suffix(path)
-    if suffix in NRRD_SUFFIXES:
-        return (_header_value(path, ("encoding",), ":") or "raw").lower() != "raw"
-    if suffix in META_SUFFIXES:
-        binary = (_header_value(path, ("binarydata",), "=") or "true").lower() == "true"
-        return not binary or (_header_value(path, ("compresseddata",), "=") or "false").lower() == "true"
-    return data_file(path).name.endswith(".gz")
-
-
-def check_size(path: Path, declared: int) -> None:
-    """Hold the bytes of voxels that the header declares against the bytes that are there.
-
-    Raises:
-        ValueError: the file is too small for its header, or a gzip stream ends early.
-    """
-    source = data_file(path)
-    there = source.stat().st_size
-    if declared > there * (DEFLATE_LIMIT if is_compressed(path) else 1):
-        raise ValueError(
-            f"{path.name}: its header declares {declared:,} bytes of voxels but the file holds {there:,}: "
-            "truncated, or the header is wrong"
-        )
-    # The NIfTI library fills what is missing with zeros without a word, so the stream is measured here.
-    if image_suffix(source) in (".nii.gz", ".img.gz") and _inflated_size(source, declared) < declared:
-        raise ValueError(f"{path.name}: the compressed data end early: the file is truncated or corrupt")
-
-
-def _inflated_size(path: Path, enough: int) -> int:
-    total = 0
-    stream = zlib.decompressobj(wbits=31)
-    try:
-        with path.open("rb") as file:
-            while block := file.read(1 << 18):
-                total += len(stream.decompress(block))
-                while stream.eof and stream.unused_data and total < enough:
-                    rest, stream = stream.unused_data, zlib.decompressobj(wbits=31)
-                    total += len(stream.decompress(rest))
-    except zlib.error:
-        return 0
-    return total if stream.eof else min(total, enough - 1)

@@ -34,9 +34,9 @@ def to_hounsfield(array: NDArray[Any], name: str, assume_hu: bool) -> tuple[NDAr
     hu = np.array(array, dtype=np.float32, order="C")
     notes = []
     if low < LOWEST_HU:
-        padded = hu < LOWEST_HU
-        notes.append(f"{_percent(padded)} of the voxels lay below {LOWEST_HU:g} HU (padding) and were set to it")
-        hu[padded] = LOWEST_HU
+        share = _percent(hu < LOWEST_HU)
+        notes.append(f"{share} of the voxels lay below {LOWEST_HU:g} HU (padding) and were set to it")
+        np.maximum(hu, np.float32(LOWEST_HU), out=hu)
     if high > METAL_HU:
         notes.append(f"{_percent(hu > METAL_HU)} of the voxels lie above {METAL_HU:g} HU (metal, to {high:.0f} HU)")
     return hu, tuple(notes)
@@ -46,10 +46,10 @@ def _refuse_other_units(array: NDArray[Any], low: float, high: float, name: str)
     if low == high:
         return
     if low < LOWEST_HU:
-        body = array[array >= LOWEST_HU]
-        if body.size < 0.05 * array.size:
+        body = array >= LOWEST_HU
+        if np.count_nonzero(body) < 0.05 * array.size:
             raise ValueError(f"{name}: nearly all voxels lie below {LOWEST_HU:g} HU (rescale applied twice?); {_HINT}")
-        low = float(body.min())
+        low = float(np.min(array, where=body, initial=high))
     refuse_label_map(array, name)
     if array.dtype.kind == "b" or array.dtype == np.uint8:
         raise ValueError(f"{name}: an 8-bit image ({low:g} to {high:g}) does not hold HU; {_HINT}")
@@ -79,4 +79,4 @@ def _distinct(array: NDArray[Any]) -> int:
 
 
 def _percent(mask: NDArray[np.bool_]) -> str:
-    return f"{100.0 * float(mask.mean()):.2g} %"
+    return f"{100.0 * np.count_nonzero(mask) / mask.size:.2g} %"

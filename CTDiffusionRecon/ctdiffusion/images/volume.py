@@ -17,7 +17,7 @@ from . import dicom, header
 from .files import READABLE, read_image
 from .hounsfield import refuse_label_map, to_hounsfield
 from .itk import one_line, toolkit
-from .pixels import IDENTITY, Direction, Pixels, check_direction
+from .pixels import IDENTITY, Direction, Pixels, check_direction, placed
 
 WRITABLE = (".nrrd", ".nii.gz", ".nii", ".mha")
 
@@ -136,8 +136,11 @@ def _volume(pixels: Pixels, array: NDArray[np.float32], notes: tuple[str, ...] =
 
 
 def _pixels(path: Path, modalities: tuple[str, ...]) -> Pixels:
-    if not path.exists():
+    # Not path.exists(), which fails for names that are too long.
+    if not os.path.exists(path):
         raise FileNotFoundError(f"{path}: no such file or folder")
+    if not path.is_dir() and not path.is_file():
+        raise ValueError(f"{path.name}: neither a regular file nor a folder (a pipe, a device or the like)")
     if path.is_dir() or dicom.is_dicom(path):
         pixels = dicom.read_series(path, modalities)
     elif header.image_suffix(path) in READABLE:
@@ -145,10 +148,9 @@ def _pixels(path: Path, modalities: tuple[str, ...]) -> Pixels:
     else:
         raise ValueError(f"{path.name}: not an image file this program reads ({', '.join(READABLE)} or DICOM)")
     try:
-        check_direction(pixels.direction)
+        return placed(pixels)
     except ValueError as error:
         raise ValueError(f"{path.name}: {error}") from None
-    return pixels
 
 
 def write_volume(volume: Volume, path: str | Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from ..acquisition.measured.consistency import check_consistency
 from ..acquisition.measured.read import MeasuredProjections, read_projections
 from ..core.monitor import Monitor
 from ..core.regularfile import check_regular
+from ..images.orientation import to_lps
 from ..images.volume import Volume, read_volume
 from ..pipeline import Measurement
 from ..priors.anatomy import body_part_warnings
@@ -118,8 +119,12 @@ def simulated_measurement(
         count = volume.array.shape[0]
         if spec.slices[1] > count:
             raise ValueError(f"spec.slices: {spec.slices[0]}:{spec.slices[1]} is outside the volume's 0:{count}")
-        first = spec.slices[0]
-        volume = volume.slices(*spec.slices)
+        volume, restore = to_lps(volume.slices(*spec.slices))
+        first = restore.first_slice(*spec.slices, count)
+        if restore.axes[2] != 2:
+            monitor.warn("slices: counted along the file's third axis, which does not run from head to foot")
+    else:
+        volume, restore = to_lps(volume)
     geometry = spec.explicit_geometry()
     if geometry is None:
         assert isinstance(spec.geometry, str)
@@ -129,6 +134,7 @@ def simulated_measurement(
     monitor.step("simulate", 0, 1)
     with monitor.timed("projector"):
         measurement = pipeline.simulated(volume, geometry, spec.simulation, spec.seed, first)
+        measurement = replace(measurement, restore=restore)
     monitor.step("simulate", 1, 1)
     return measurement
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,6 +16,8 @@ from ..scan.viewsets import checked_angles, equispaced, limited_angle
 from .spec import Specification, require
 
 INPUT_KINDS = ("volume", "projections")
+# The scan of a volume where a front end is told none.
+DEFAULT_GEOMETRY, DEFAULT_VIEWS = "fan", 30
 MAX_VIEWS = 10_000
 
 
@@ -158,3 +161,13 @@ class JobSpec(Specification):
             checked_angles(self.angles())
         except ValueError as error:
             raise ValueError(f"spec.{field}: {error}") from None
+
+
+def default_scan(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Geometry and views of a reconstruction for a front end that need not be told, as far as `fields` say none: a fan
+    beam and 30 views; measured projections, a full geometry and a list of angles bring what they bring."""
+    if fields.get("input_kind") == "projections":
+        return {}
+    geometry = fields.get("geometry", DEFAULT_GEOMETRY)
+    told = "views" in fields or isinstance(geometry, Mapping) or fields.get("angles_deg") is not None
+    return {"geometry": geometry} if told else {"geometry": geometry, "views": DEFAULT_VIEWS}

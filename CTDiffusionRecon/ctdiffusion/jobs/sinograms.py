@@ -6,6 +6,7 @@ import math
 
 import torch
 
+from ..images.orientation import to_lps
 from ..images.volume import Volume
 from ..operators.base import LinearOperator
 from ..scan.beams import ConeBeam
@@ -26,6 +27,7 @@ def sinogram_volumes(projections: Projections, operator: LinearOperator, result:
         operator: the projector that `result` was made with.
         result: reconstruction in HU.
     """
+    result, _ = to_lps(result)
     mu = projections.scale.to_mu(torch.from_numpy(result.array))
     with torch.no_grad():
         residual = operator.forward(mu).to("cpu", torch.float32) - projections.data

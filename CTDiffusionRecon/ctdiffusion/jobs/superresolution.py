@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -40,7 +41,7 @@ def read(spec: SuperResolutionSpec, folder: Path, monitor: JobMonitor) -> Given:
     path = spec.input_path(folder)
     monitor.step("read", 0, 1)
     with monitor.timed("io"):
-        files = provenance.file_hashes(path) if path.exists() else {}
+        files = provenance.file_hashes(path) if os.path.exists(path) else {}
         volume = read_intensities(path, spec.assume_hu)
         content = provenance.sha256_array(volume.array)
     monitor.sources["input"] = content + "".join(files.values())
@@ -61,7 +62,7 @@ def run(spec: SuperResolutionSpec, given: Given, device: torch.device, monitor: 
         "modality": thick.modality,
         "inputs": given.inputs,
     }
-    volumes = {} if thick.reference is None else {"thick.nrrd": thick.thick}
+    volumes = {} if thick.reference is None else {"thick.nrrd": thick.restore(thick.thick)}
     return Outcome(result, volumes, prior, facts)
 
 

@@ -1,5 +1,13 @@
 """DDNM: the denoising diffusion null-space model (Wang, Yu and Zhang, ICLR 2023, arXiv:2212.00490), for CT as in ISCS.
 
+    x = FBP(y) + sigma_1 z
+    for every noise level sigma, the next one being sigma':                      samplers/steps/ddnm.py
+        x0 = D(x, sigma)                                                         Tweedie estimate of the prior
+        eps = (x - x0) / sigma
+        x0 = x0 + A+ (y - A x0)                                                  `sirt_iterations`
+        x = x0 + sigma' (sqrt(1 - b^2) eps + b z)                                b = `eta`, or as `transition` says
+    D(x0, sigma_end), and `final_cg` conjugate-gradient steps towards the data
+
 The prior fills what the measurement does not see; what it sees comes from the data, through SIRT as the
 pseudo-inverse. The released CT code projects the true volume again for its baselines and its start, and so sees data
 without noise; here the start and every step see the measurement alone. The preset `iscs` has the paper's thirty levels
@@ -18,7 +26,6 @@ from .registry import Method, register
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..priors.prior import Prior
     from .problem import Problem
 
 
@@ -32,16 +39,13 @@ class DDNMParameters(SamplingParameters):
 
 
 def run(problem: Problem, parameters: DDNMParameters) -> Tensor:
-    """DDNM in 1/mm; see `image_sampling.reconstruct`."""
-    from ..samplers.nullspace import NullSpaceConsistency
-    from .families.images import Agreement, reconstruct
+    """DDNM in 1/mm."""
+    from ..samplers.steps.ddnm import ddnm
+    from .families.image_data import null_space
+    from .families.images import chosen_noise, reconstruct
 
-
-    def prepare(problem: Problem, prior: Prior) -> Agreement:
-        null_space = NullSpaceConsistency.of(problem.operator, problem.projections, parameters.sirt_iterations)
-        return Agreement(lambda mu, sigma: null_space(mu))
-
-    return reconstruct(problem, parameters, prepare)
+    step = ddnm(chosen_noise(problem, parameters))
+    return reconstruct(problem, parameters, step, null_space(parameters.sirt_iterations))
 
 
 DDNM = register(

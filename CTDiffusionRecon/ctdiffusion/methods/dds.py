@@ -1,10 +1,18 @@
 """DDS: decomposed diffusion sampling (Chung, Lee and Ye, ICLR 2024, arXiv:2303.05754).
 
-Every noise level takes one Tweedie estimate from the prior, a few conjugate-gradient steps towards the measurement
-and one DDIM step. Three things differ from the released code: it starts from re-noised FBP instead of pure noise,
-which saves most of the evaluations; where the noise of the measurement is known, the CG steps weigh the data by it
-and the prior's estimate by its measured accuracy; and a final denoising is followed by a last agreement with the data.
-The preset `published` switches the weights and the last agreement off and starts from the prior's highest level.
+    x = FBP(y) + sigma_1 z
+    for every noise level sigma, the next one being sigma':                      samplers/steps/dds.py
+        x0 = D(x, sigma)                                                         Tweedie estimate of the prior
+        eps = (x - x0) / sigma
+        x0 = CG on (A' W A + I / tau^2) mu = A' W y + x0 / tau^2, from x0        `cg_iterations`, `trust`
+        x = x0 + sigma' (sqrt(1 - eta^2) eps + eta z)                            `eta`
+    D(x0, sigma_end), and `final_cg` steps as above
+
+W are the weights of the measurement's noise and tau is the prior's expected error at the level. Three things differ
+from the released code: it starts from re-noised FBP instead of pure noise, which saves most of the evaluations; where
+the noise of the measurement is known, the CG steps weigh the data by it (W) and the prior's estimate by its measured
+accuracy (tau); and a final denoising is followed by a last agreement with the data. The preset `published` switches the
+weights and the last agreement off and starts from the prior's highest level.
 """
 
 from __future__ import annotations
@@ -21,10 +29,11 @@ if TYPE_CHECKING:
 
 
 def run(problem: Problem, parameters: GradientParameters) -> Tensor:
-    """DDS in 1/mm; see `image_sampling.reconstruct`."""
-    from .families.images import conjugate_gradients, reconstruct
+    """DDS in 1/mm."""
+    from .families.image_data import conjugate_gradients
+    from .families.images import chosen_step, reconstruct
 
-    return reconstruct(problem, parameters, conjugate_gradients(parameters))
+    return reconstruct(problem, parameters, chosen_step(problem, parameters), conjugate_gradients(parameters))
 
 
 DDS = register(

@@ -33,10 +33,11 @@ class DDSTVParameters(GradientParameters):
 
 
 def run(problem: Problem, parameters: DDSTVParameters) -> Tensor:
-    """DDS+TV in 1/mm; see `image_sampling.reconstruct`."""
-    from .families.images import conjugate_gradients, reconstruct
+    """DDS+TV in 1/mm: as `dds`, with total variation in its data consistency."""
+    from .families.image_data import conjugate_gradients
+    from .families.images import chosen_step, reconstruct
 
-    return reconstruct(problem, parameters, conjugate_gradients(parameters))
+    return reconstruct(problem, parameters, chosen_step(problem, parameters), conjugate_gradients(parameters))
 
 
 DDS_TV = register(

@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 
 
 def run(problem: Problem, parameters: GradientParameters) -> Tensor:
-    """DiffusionBlend in 1/mm; see `image_sampling.reconstruct`."""
+    """DiffusionBlend in 1/mm: as `dds`, with the prior laid over neighbours."""
     from ..samplers.slice_policy import neighbourhood
-    from .families.images import conjugate_gradients, reconstruct
+    from .families.image_data import conjugate_gradients
+    from .families.images import chosen_step, reconstruct
 
     if problem.grid.shape[0] < 3:
         problem.monitor.warn("fewer than three slices have no neighbours on both sides: each is denoised on its own")
-    return reconstruct(problem, parameters, conjugate_gradients(parameters), neighbourhood)
+    step = chosen_step(problem, parameters)
+    return reconstruct(problem, parameters, step, conjugate_gradients(parameters), neighbourhood)
 
 
 DIFFUSION_BLEND = register(

@@ -33,9 +33,10 @@ class DiffusionBlendPPParameters(GradientParameters):
 
 
 def run(problem: Problem, parameters: DiffusionBlendPPParameters) -> Tensor:
-    """DiffusionBlend++ in 1/mm; see `image_sampling.reconstruct`."""
+    """DiffusionBlend++ in 1/mm: as `dds`, with the prior laid over triplets."""
     from ..samplers.slice_policy import blended_triplets
-    from .families.images import conjugate_gradients, reconstruct
+    from .families.image_data import conjugate_gradients
+    from .families.images import chosen_step, reconstruct
 
     noise, slices = problem.noise, problem.grid.shape[0]
     if slices < 3:
@@ -43,7 +44,8 @@ def run(problem: Problem, parameters: DiffusionBlendPPParameters) -> Tensor:
     elif slices < 9:
         problem.monitor.warn("fewer than nine slices: triplets three slices apart do not fit, all are adjacent")
     triplets = partial(blended_triplets, seed=noise.seed, first_slice=noise.first_slice)
-    return reconstruct(problem, parameters, conjugate_gradients(parameters), triplets)
+    step = chosen_step(problem, parameters)
+    return reconstruct(problem, parameters, step, conjugate_gradients(parameters), triplets)
 
 
 DIFFUSION_BLEND_PP = register(

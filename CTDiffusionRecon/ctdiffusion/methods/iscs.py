@@ -37,10 +37,11 @@ class ISCSParameters(GradientParameters):
 
 
 def run(problem: Problem, parameters: ISCSParameters) -> Tensor:
-    """ISCS in 1/mm; see `image_sampling.reconstruct`."""
-    from .families.images import conjugate_gradients, reconstruct
+    """ISCS in 1/mm: as `dds`, with another noise."""
+    from .families.image_data import conjugate_gradients
+    from .families.images import chosen_step, reconstruct
 
-    return reconstruct(problem, parameters, conjugate_gradients(parameters))
+    return reconstruct(problem, parameters, chosen_step(problem, parameters), conjugate_gradients(parameters))
 
 
 ISCS = register(

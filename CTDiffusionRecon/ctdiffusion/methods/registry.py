@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import logging
 import pkgutil
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -71,6 +72,7 @@ class Method:
 _METHODS: dict[tuple[str, str], Method] = {}
 _LEFT_OUT: dict[str, str] = {}
 _SEARCHED: set[str] = set()
+_PLACES: set[tuple[str, ...]] = set()
 
 
 def register(method: Method) -> Method:
@@ -87,10 +89,21 @@ def register(method: Method) -> Method:
 
 
 def methods(task: str = RECONSTRUCTION) -> dict[str, Method]:
-    """All methods of a task by name, in alphabetical order. The first call imports every method's file.
+    """All methods of a task by name, in alphabetical order. The first call imports every method's file; they are
+    looked for again only where Python itself looks in other places than before.
 
     A file that cannot be imported is left out, and said once in a warning of the log `ctdiffusion`.
     """
+    _search()
+    return {name: method for (of, name), method in sorted(_METHODS.items()) if of == task}
+
+
+def _search() -> None:
+    # A panel asks many times a second, and reading the metadata of everything that is installed takes a while.
+    places = tuple(sys.path)
+    if places in _PLACES:
+        return
+    _PLACES.add(places)
     for name, load in _sources():
         if name in _SEARCHED:
             continue
@@ -103,7 +116,6 @@ def methods(task: str = RECONSTRUCTION) -> dict[str, Method]:
                 del _METHODS[key]
             _LEFT_OUT[name] = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
             logging.getLogger("ctdiffusion").warning("%s is left out: %s", name, _LEFT_OUT[name])
-    return {name: method for (of, name), method in sorted(_METHODS.items()) if of == task}
 
 
 def left_out() -> dict[str, str]:

@@ -25,12 +25,16 @@ def pieces_of_work() -> int:
     return 4 * int(numba.get_num_threads())
 
 
-def compiled(parallel: bool = False) -> Callable[[Function], Function]:
-    """Compile a kernel with numba and keep the machine code between runs where a folder for it is writable."""
+def compiled(parallel: bool = False, error_model: str = "python") -> Callable[[Function], Function]:
+    """Compile a kernel with numba and keep the machine code between runs where a folder for it is writable.
+
+    With `error_model` "numpy" a division by zero is infinite; the check for it would keep loops from being vectorised.
+    """
     import numba
 
     def decorate(function: Function) -> Function:
         options: dict[str, Any] = {"parallel": parallel, "fastmath": FAST_MATH, "nogil": True}
+        options["error_model"] = error_model
         try:
             kernel: Function = numba.njit(cache=True, **options)(function)
         except RuntimeError:  # no place to keep it: neither beside the source nor in the user's cache folder

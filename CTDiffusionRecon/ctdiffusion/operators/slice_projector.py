@@ -15,11 +15,13 @@ class SliceProjector(Protocol):
         name: name of the back end.
         device: where `apply` and `transpose` want their input.
         dtype: the floating type they compute in.
+        lanes: slices that its vector instructions take at once; what is left over costs nearly as much.
     """
 
     name: str
     device: torch.device
     dtype: torch.dtype
+    lanes: int
 
     def apply(self, x: Tensor) -> Tensor:
         """A x: contiguous `[pixel, slice]` to `[ray, slice]`."""

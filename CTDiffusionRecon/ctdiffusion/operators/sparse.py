@@ -21,6 +21,7 @@ class NumbaSparse:
     name = "csr"
     device = torch.device("cpu")
     dtype = torch.float32
+    lanes = 8
 
     def __init__(self, geometry: ParallelBeam | FanBeam, grid: Grid) -> None:
         self._matrix, self._transpose = joseph_matrices(rays_of(geometry), grid)
@@ -49,6 +50,7 @@ class TorchSparse:
     """A and A' as torch CSR tensors, on the CPU or a CUDA device, in float32 or float64."""
 
     name = "torch"
+    lanes = 1
 
     def __init__(
         self,

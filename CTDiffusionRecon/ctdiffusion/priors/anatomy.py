@@ -28,7 +28,8 @@ def body_part_warnings(info: PriorInfo, body_part: str) -> list[str]:
         body_part: DICOM's Body Part Examined, or empty.
     """
     shown = {part for part, names in _NAMES.items() if _mentions(body_part, names)}
-    if not shown or shown & set(info.body_parts):
+    # A pack whose maker did not say what it has seen is not accused of not having seen it.
+    if not shown or not info.body_parts or shown & set(info.body_parts):
         return []
     return [
         f"prior {info.name} was trained on {', '.join(info.body_parts)}; the series is of the body part {body_part}: "

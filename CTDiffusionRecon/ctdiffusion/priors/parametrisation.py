@@ -8,11 +8,17 @@ from typing import Any
 from torch import nn
 
 from .denoiser import Denoiser, EDMDenoiser
+from .preconditioned import PreconditionedDenoiser
 from .ve import VEDenoiser
 from .vp import VPDenoiser
 
 # kind -> builder(network, **arguments). A builder raises TypeError or ValueError for arguments it does not take.
-BUILDERS: dict[str, Callable[..., Denoiser]] = {"edm": EDMDenoiser, "ve": VEDenoiser, "vp": VPDenoiser}
+BUILDERS: dict[str, Callable[..., Denoiser]] = {
+    "edm": EDMDenoiser,
+    "preconditioned": PreconditionedDenoiser,
+    "ve": VEDenoiser,
+    "vp": VPDenoiser,
+}
 
 # The kind of `cold.ColdRestorer`, which is no denoiser.
 COLD = "cold"

@@ -14,6 +14,7 @@ from torch.nn import functional
 from ..core.devices import out_of_memory
 from .cold import ColdRestorer, load_restorer
 from .prior import PriorInfo
+from .winograd.layer import accelerate
 
 _LOG = logging.getLogger(__name__)
 
@@ -33,6 +34,8 @@ class Restorer:
         # Networks that learnt a handful of level numbers know nothing between them.
         self.continuous = bool(getattr(network.network, "continuous", False))
         self._network = network.to(self.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        if self.device.type == "cpu":
+            accelerate(self._network)
         self._multiple = network.pad_multiple()
 
     @staticmethod

@@ -6,17 +6,24 @@ trained on x_t therefore serves any method that adds noise without scaling (Ho e
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from .denoiser import SAME_SLICE, Denoiser
 
 PREDICTIONS = ("epsilon", "sample", "v_prediction")
-SCHEDULES = ("linear", "scaled_linear")
+COSINE = "cosine"
+SCHEDULES = ("linear", "scaled_linear", COSINE)
+# Of the cosine schedule (Nichol and Dhariwal 2021, arXiv 2102.09672, eq. 17): its offset, and the largest beta.
+_OFFSET, _LARGEST_BETA = 0.008, 0.999
 
 
 def noise_levels(steps: int, beta_start: float, beta_end: float, schedule: str = "linear") -> Tensor:
     """sigma_t = sqrt((1 - a_t) / a_t) of each timestep, in the network's range, increasing, `[steps]`, float64.
+
+    The cosine schedule has no use for the betas.
 
     Raises:
         ValueError: an unknown schedule, or betas outside of 0 to 1.
@@ -25,8 +32,13 @@ def noise_levels(steps: int, beta_start: float, beta_end: float, schedule: str =
         raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, got {schedule!r}")
     if not (0.0 < beta_start <= beta_end < 1.0 and 2 <= steps <= 100_000):
         raise ValueError(f"betas must rise within 0 to 1 in 2 steps or more, got {beta_start}, {beta_end}, {steps}")
-    power = 1.0 if schedule == "linear" else 2.0
-    betas = torch.linspace(beta_start ** (1 / power), beta_end ** (1 / power), steps, dtype=torch.float64) ** power
+    if schedule == COSINE:
+        time = torch.linspace(0.0, 1.0, steps + 1, dtype=torch.float64)
+        whole = (0.5 * math.pi * (time + _OFFSET) / (1.0 + _OFFSET)).cos().square()
+        betas = (1.0 - whole[1:] / whole[:-1]).clamp(max=_LARGEST_BETA)
+    else:
+        power = 1.0 if schedule == "linear" else 2.0
+        betas = torch.linspace(beta_start ** (1 / power), beta_end ** (1 / power), steps, dtype=torch.float64) ** power
     kept = torch.cumprod(1.0 - betas, dim=0)
     return ((1.0 - kept) / kept).sqrt()
 
@@ -44,6 +56,7 @@ class VPDenoiser(Denoiser):
         prediction: what the network predicts: the noise ("epsilon"), the clean image ("sample") or sqrt(a) noise -
             sqrt(1 - a) image ("v_prediction").
         same_slice_label: label that the network gets in place of `SAME_SLICE`, if it never saw that one.
+        complex_images: whether the second half of the network's channels are imaginary parts; real images have none.
 
     Raises:
         ValueError: a value out of range.
@@ -59,6 +72,7 @@ class VPDenoiser(Denoiser):
         data_range: tuple[float, float] = (-1.0, 1.0),
         prediction: str = "epsilon",
         same_slice_label: int = SAME_SLICE,
+        complex_images: bool = False,
     ) -> None:
         super().__init__()
         if prediction not in PREDICTIONS:
@@ -67,7 +81,8 @@ class VPDenoiser(Denoiser):
         if not low < high:
             raise ValueError(f"data_range must be increasing, got {low}, {high}")
         self.network = network
-        self.channels = int(getattr(network, "channels", 1))
+        self.complex_images = complex_images
+        self.channels = int(getattr(network, "channels", 1)) // (2 if complex_images else 1)
         self.low, self.scale = low, high - low
         self.prediction = prediction
         self.same_slice_label = same_slice_label
@@ -94,7 +109,10 @@ class VPDenoiser(Denoiser):
         root = (1.0 + level.square()).rsqrt()  # sqrt(a)
         u = self.low + self.scale * x
         label = label.masked_fill(label == SAME_SLICE, self.same_slice_label)
-        raw = self.network(u * root, self.timestep(sigma), label)[:, : self.channels].float()
+        shown = u * root
+        if self.complex_images:
+            shown = torch.cat([shown, torch.zeros_like(shown)], dim=1)
+        raw = self.network(shown, self.timestep(sigma), label)[:, : self.channels].float()
         if self.prediction == "epsilon":
             clean = u - level * raw
         elif self.prediction == "sample":

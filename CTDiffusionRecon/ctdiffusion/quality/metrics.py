@@ -11,6 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from ..images.orientation import oriented, to_lps
 from ..images.volume import Volume
 
 WINDOW = 7
@@ -49,6 +50,9 @@ def compare(
         raise ValueError(f"data_range must be positive, got {data_range!r}")
     if not window[0] < window[1]:
         raise ValueError(f"window must be increasing, got {window!r}")
+    # Planes are named after the patient's axes, in whatever order the voxels are stored.
+    mask = None if mask is None else oriented(mask, reference.direction)
+    (result, _), (reference, _) = to_lps(result), to_lps(reference)
     if mask is None:
         mask = field_of_view(reference)
     raw = (result.array.astype(np.float64) - reference.array)[mask]

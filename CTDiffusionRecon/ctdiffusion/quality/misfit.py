@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -18,14 +21,24 @@ def misfit(operator: LinearOperator, mu: Tensor, projections: Projections) -> di
     """
     y, variance = projections.data, projections.variance
     residual = operator.forward(mu.to(y.device)) - y
-    if variance is None:
-        return {"relative": _ratio(residual, y), "chi2": None}
-    live = torch.isfinite(variance) & (variance > 0)
-    residual, y, variance = residual[live], y[live], variance[live]
-    chi2 = float((residual.double() ** 2 / variance.double()).mean()) if residual.numel() else None
-    return {"relative": _ratio(residual, y), "chi2": chi2}
+    error, size, weighted, count = 0.0, 0.0, 0.0, 0
+    for index in range(y.shape[0]):
+        part, data = residual[index], y[index]
+        if variance is not None:
+            own = variance[index]
+            live = torch.isfinite(own) & (own > 0)
+            if not bool(live.all()):
+                part, data, own = part[live], data[live], own[live]
+            weighted += _sum(lambda r, v: r * r / v, part, own)
+            count += part.numel()
+        error += _sum(lambda r: r * r, part)
+        size += _sum(lambda d: d * d, data)
+    chi2 = weighted / count if count else None
+    return {"relative": math.sqrt(error / size) if size > 0 else None, "chi2": chi2}
 
 
-def _ratio(residual: Tensor, y: Tensor) -> float | None:
-    size = float(y.double().norm())
-    return float(residual.double().norm()) / size if size > 0 else None
+def _sum(function: Callable[..., Tensor], *values: Tensor) -> float:
+    """Sum of a function's values, rows in single precision and their sums in double; all in double on overflow."""
+    rows = function(*values)
+    total = float(rows.sum(-1).double().sum()) if rows.ndim else float(rows)
+    return total if math.isfinite(total) else float(function(*(v.double() for v in values)).sum())

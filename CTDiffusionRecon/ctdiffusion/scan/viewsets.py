@@ -6,8 +6,6 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from .viewgaps import whole_turn
-
 __all__ = ["FULL_TURN", "checked_angles", "equispaced", "limited_angle", "spread", "whole_turn"]
 
 FULL_TURN = 2.0 * math.pi
@@ -35,6 +33,14 @@ def limited_angle(count: int, start: float, span: float) -> tuple[float, ...]:
         hint = " (degrees given as radians?)" if span > FULL_TURN else ""
         raise ValueError(f"span must be within (0, 2 pi) radians, got {span:g}{hint}")
     return tuple(start + span * k / (count - 1) for k in range(count))
+
+
+def whole_turn(angles: Sequence[float]) -> bool:
+    """True where more than two views go round without a missing arc; see `viewgaps`."""
+    # Specifications are read, and methods listed, where there is no numpy.
+    from .viewgaps import whole_turn as measured
+
+    return measured(angles)
 
 
 def checked_angles(angles: Iterable[float]) -> tuple[float, ...]:

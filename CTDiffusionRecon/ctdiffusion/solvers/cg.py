@@ -17,6 +17,7 @@ def conjugate_gradient(
     iterations: int,
     tolerance: float = 0.0,
     batch_dims: int = 1,
+    precondition: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
     """Solve N x = b, e.g. (A' W A + rho I) x = A' W y + rho z.
 
@@ -31,6 +32,7 @@ def conjugate_gradient(
         iterations: applications of `normal`, besides the one that gives the first residual (which a zero x0 saves).
         tolerance: relative residual ||N x - b|| / ||b|| at which a system is finished.
         batch_dims: leading axes that number independent systems.
+        precondition: r -> M r, symmetric positive definite and near the inverse of N; it too acts on each alone.
 
     Returns:
         x, of the shape of b.
@@ -46,8 +48,10 @@ def conjugate_gradient(
         raise ValueError(f"iterations and tolerance must not be negative, got {iterations} and {tolerance}")
     x = x0.clone()
     r = b - normal(x) if bool(x.any()) else b.clone()
-    p = r.clone()
+    z = r if precondition is None else precondition(r)
+    p = z.clone()
     rr = inner(r, r, batch_dims)
+    rz = rr if precondition is None else inner(r, z, batch_dims)
     # A residual below rounding cannot be reduced further; iterating on it only amplifies noise.
     threshold = max(tolerance, torch.finfo(b.dtype).eps) ** 2 * inner(b, b, batch_dims)
     for _ in range(iterations):
@@ -55,10 +59,12 @@ def conjugate_gradient(
         if not bool(active.any()):
             break
         Np = normal(p)
-        alpha = torch.where(active, ratio(rr, inner(p, Np, batch_dims)), 0.0)
+        alpha = torch.where(active, ratio(rz, inner(p, Np, batch_dims)), 0.0)
         x += alpha * p
         r -= alpha * Np
-        rr_new = inner(r, r, batch_dims)
-        p.mul_(torch.where(active, ratio(rr_new, rr), 0.0)).add_(r)
-        rr = rr_new
+        rr = inner(r, r, batch_dims)
+        z = r if precondition is None else precondition(r)
+        rz_new = rr if precondition is None else inner(r, z, batch_dims)
+        p.mul_(torch.where(active, ratio(rz_new, rz), 0.0)).add_(z)
+        rz = rz_new
     return x

@@ -5,7 +5,6 @@ python -m ctdiffusion.studies.demo [FOLDER] [--full] [--device auto|cpu|cuda]
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ from ..acquisition.settings import SimulationSettings
 from ..core import atomic, devices
 from ..core.folders import resource_folders
 from ..core.monitor import Monitor
+from ..images.orientation import to_lps
 from ..images.volume import read_volume, write_volume
 from ..jobs import provenance
 from ..methods.registry import method_named
@@ -25,7 +25,6 @@ from ..scan.machines import default_geometry
 from .report.comparison import comparison_png
 from .report.entry import Entry
 from .report.html import Page, report_html
-from .report.table import text_table
 from .study import run_study
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ def run(folder: Path, full: bool, device: str = "auto", methods: Sequence[str] =
     started = time.monotonic()
     folder.mkdir(parents=True, exist_ok=True)
     path = sample_path()
-    whole = read_volume(path)
+    whole, _ = to_lps(read_volume(path))
     start, stop = (0, whole.array.shape[0]) if full else SLAB
     reference = whole.slices(start, stop)
     choice = devices.resolve(device)
@@ -189,33 +188,3 @@ def _provenance(path: Path, prior: AnyPrior | None, reason: str, device: str, se
             "prior attribution": info.attribution,
         }
     return facts
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the demo from the command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="demo", description="Reconstruct the shipped chest CT from 30 views.")
-    parser.add_argument("folder", nargs="?", type=Path, default=Path("demo"), help="where results go (default: ./demo)")
-    parser.add_argument("--full", action="store_true", help="all 64 slices instead of the central slab")
-    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
-    chosen = parser.parse_args(arguments)
-    started = time.monotonic()
-    try:
-        entries = run(chosen.folder, chosen.full, chosen.device)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\nStopped; no results were written.", file=sys.stderr)
-        return 130
-    folder = chosen.folder.resolve()
-    print(f"\n{text_table(entries)}\n")
-    print(f"Done in {time.monotonic() - started:.0f} s. In {folder}:")
-    print("  report.html      the whole report, opens in any browser")
-    print("  comparison.png   all methods side by side, with error images")
-    print(f"  *.nrrd           {', '.join(sorted(p.stem for p in folder.glob('*.nrrd')))}: in HU, on the input's grid")
-    print("3D Slicer: drag the .nrrd files into its window (or File > Add Data); they lie on one another.")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

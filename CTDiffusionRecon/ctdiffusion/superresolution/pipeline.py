@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -11,6 +11,7 @@ import torch
 from ..core.monitor import Monitor
 from ..core.noise import NoiseSource
 from ..images.memory import check_memory
+from ..images.orientation import Undo, oblique_warnings, to_slices
 from ..images.volume import Volume
 from ..methods.registry import Method
 from ..operators.slice_average import Profile, SliceAverage
@@ -38,6 +39,7 @@ class ThickInput:
         why: for MR, why it is not CT.
         reference: the true thin slices where the thick ones were simulated; for `quality` alone (contract C5).
         warnings: what a user should know about it.
+        restore: takes a volume from the order of axes that is worked in back to the stored one.
     """
 
     thick: Volume
@@ -46,6 +48,7 @@ class ThickInput:
     why: str
     reference: Volume | None
     warnings: tuple[str, ...]
+    restore: Undo = field(default_factory=Undo)
 
 
 def thick_input(
@@ -72,8 +75,9 @@ def thick_input(
         ValueError: a CT series whose values are not HU, too few slices, a profile that is too wide, or more voxels
             than memory holds.
     """
+    volume, restore = to_slices(volume)
     volume, modality, why = judge(volume, name, assume_hu)
-    warnings = tuple(f"{name}: {note}" for note in volume.notes)
+    warnings = (*(f"{name}: {note}" for note in volume.notes), *oblique_warnings(volume))
     if modality == "MR" and not volume.modality:
         warnings += (f"taken for MR: {why}",)
     reference = None
@@ -99,7 +103,7 @@ def thick_input(
             "stronger; the parameter noise of zsr holds that back",
         )
     thick = volume if reference is None else thick_volume(reference, operator)
-    return ThickInput(thick, operator, modality, why, reference, warnings)
+    return ThickInput(thick, operator, modality, why, reference, warnings, restore)
 
 
 def superresolve(
@@ -137,7 +141,7 @@ def superresolve(
     misfit = against_thick(thin.array, given.thick.array, given.operator)
     metrics = None if given.reference is None else against_truth(thin, given.reference, given.modality)
     monitor.step("quality", 1, 1)
-    return Result(thin, metrics, misfit, seconds)
+    return Result(given.restore(thin), metrics, misfit, seconds)
 
 
 def _stack(

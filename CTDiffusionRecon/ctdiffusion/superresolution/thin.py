@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -11,15 +10,13 @@ from numpy.typing import NDArray
 
 from ..images.volume import Volume
 from ..operators.slice_average import SliceAverage
-from ..operators.slice_profiles import FACTORS
+from ..operators.slice_profiles import FACTORS, nearly_cubic
 
 
 def automatic_factor(thick: Volume) -> tuple[int, tuple[str, ...]]:
     """The factor that makes the voxels most nearly isotropic, 2 to 8, with a warning where none does."""
-    x, y, z = thick.spacing
-    wanted = z / math.sqrt(x * y)
+    factor, wanted = nearly_cubic(thick.spacing)
     low, high = FACTORS
-    factor = min(max(round(wanted), low), high)
     ratio = f"the slices are {wanted:.2g} times as thick as the pixels are wide"
     warnings = []
     if wanted < 0.75 * low:

@@ -37,7 +37,10 @@ def triplet_noise(stack: Tensor, label: Tensor, generator: torch.Generator) -> T
 def denoising_loss(
     sigma_data: float, mean: float, draw: Callable[[int, torch.Generator, torch.device], Tensor] = draw_sigma
 ) -> Callable[[nn.Module, Batch, torch.Generator], Tensor]:
-    """EDM's weighted denoising loss for a raw network of these statistics (Karras et al. 2022, eq. 8)."""
+    """EDM's weighted denoising loss for a raw network of these statistics (Karras et al. 2022, eq. 8).
+
+    Where a batch tells the noise that its images carry themselves (`grain`), examples count by `trust`.
+    """
 
     def loss(network: nn.Module, batch: Batch, generator: torch.Generator) -> Tensor:
         denoiser = EDMDenoiser(network, sigma_data, mean)
@@ -45,7 +48,23 @@ def denoising_loss(
         sigma = draw(stack.shape[0], generator, stack.device)
         noisy = stack + sigma[:, None, None, None] * triplet_noise(stack, label, generator)
         estimate: Tensor = denoiser(noisy, sigma, label, batch["log_spacing"]).float()
-        weighted: Tensor = denoiser.loss_weight(sigma)[:, None, None, None] * (estimate - stack).square()
+        weight = denoiser.loss_weight(sigma)
+        if "grain" in batch:
+            weight = weight * trust(sigma, batch["grain"])
+        weighted: Tensor = weight[:, None, None, None] * (estimate - stack).square()
         return weighted.mean()
 
     return loss
+
+
+def trust(sigma: Tensor, grain: Tensor) -> Tensor:
+    """How much an example counts whose image carries noise of its own, `[batch]`, from 0 to 1.
+
+    White noise of deviation `grain` in the image is known from its noisy version only to the variance
+    g^2 s^2 / (g^2 + s^2), which no network can lower. The residual of an example then has that variance on top of the
+    network's own error e(s)^2, and maximum likelihood weighs it by e^2 / (e^2 + g^2 s^2 / (g^2 + s^2)): a noisy slice
+    does not teach the network to reproduce its noise. e(s) is that of a trained network, to a tenth or so.
+    """
+    own = (0.055 * sigma.pow(0.55)).square()
+    floor = (sigma * grain).square() / (sigma.square() + grain.square())
+    return own / (own + floor)

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..core.units import AttenuationScale, HUWindow
 from ..operators.factory import make_operator
 from ..priors.networks.cold_unet import from_triplets
 from ..priors.prior import PriorInfo
+from .biography import Biography
 from .degradations import (
     INDEX_FILE,
     Degradations,
@@ -27,7 +29,7 @@ from .degradations import (
 )
 from .loop import Batch
 from .restoration import CompositeStep, DegradedCrops, restoration_loss
-from .task import Augment, Lesson, Volumes
+from .task import Augment, Lesson, Rows, Volumes
 
 if TYPE_CHECKING:
     from .recipes.recipe import Recipe
@@ -67,10 +69,10 @@ class RestorationTask:
             return Lesson(crops, loss)
         return Lesson(crops, loss, CompositeStep.of(store, window, self.views, self.images, self.composite_crop))
 
-    def info(self, recipe: Recipe) -> PriorInfo:
+    def info(self, recipe: Recipe, biography: Biography) -> PriorInfo:
         """See `Task.info`."""
         return PriorInfo(
-            name=recipe.name,
+            name=biography.name,
             version="1",
             network=recipe.network,
             modality=recipe.modality,
@@ -82,10 +84,10 @@ class RestorationTask:
             spacing_range=recipe.spacings,
             labels=(0,),
             crop=recipe.crop,
-            body_parts=recipe.body_parts,
-            training_data=recipe.training_data,
-            licence=recipe.licence,
-            attribution=recipe.attribution,
+            body_parts=biography.body_parts,
+            training_data=biography.training_data,
+            licence=biography.licence,
+            attribution=biography.attribution,
             scan={
                 "kinds": ["fan", "parallel"],
                 "views_per_turn": [min(self.views), max(self.views)],
@@ -109,23 +111,13 @@ class RestorationTask:
     @torch.no_grad()
     def card(self, recipe: Recipe, network: nn.Module, validation: Volumes) -> dict[str, Any]:
         """See `Task.card`: RMSE in HU of FBP and of one restoration, by views, on noise-free reference scans."""
-        from ..acquisition.settings import SimulationSettings
-        from ..acquisition.simulate import simulate
-        from ..images.volume import Volume
-
-        window, scale = HUWindow(*recipe.window), AttenuationScale()
+        window = HUWindow(*recipe.window)
         network.eval()
         squares: dict[int, list[tuple[float, float]]] = {views: [] for views in self.views}
-        for entry, array in validation:
-            if array.shape[1:] != (self.size, self.size):
-                continue
+        for entry, array in self._whole(validation):
             hu = np.asarray(array[[entry.slices // 3, 2 * entry.slices // 3]]).astype(np.float32)
-            volume = Volume(hu, (entry.spacing, entry.spacing, 1.0))
-            grid = slice_grid(self.size, entry.spacing)
             for level, views in enumerate(self.views):
-                geometry = scan_of("reference", views, grid)
-                measured = simulate(volume, geometry, SimulationSettings(noise=False), 0)
-                start = scale.to_hu(make_operator(geometry, grid, memory_limit=0).fbp(measured.data))
+                start = self._scanned(hu, entry.spacing, views)
                 x = network(window.normalise(start)[:, None], torch.full((len(hu),), level))[:, 0]
                 truth = torch.from_numpy(hu)
                 pair = ((image - truth).square().mean() for image in (start, window.denormalise(x)))
@@ -136,6 +128,40 @@ class RestorationTask:
             if values
         }
         return {"rmse_hu_fbp_and_restored_by_views": rmse}
+
+    def score(self, recipe: Recipe, network: nn.Module, volumes: Volumes) -> float:
+        """See `Task.score`: none."""
+        return math.nan
+
+    @torch.no_grad()
+    def samples(self, recipe: Recipe, network: nn.Module, validation: Volumes) -> Rows:
+        """See `Task.samples`: FBP from many and from few views, each with its restoration, and the truth."""
+        window = HUWindow(*recipe.window)
+        network.eval()
+        rows: Rows = []
+        for entry, array in self._whole(validation)[:3]:
+            hu = np.asarray(array[[entry.slices // 2]]).astype(np.float32)
+            row = []
+            for level in (len(self.views) // 2, len(self.views) - 1):
+                start = window.normalise(self._scanned(hu, entry.spacing, self.views[level]))
+                restored = network(start[:, None], torch.full((len(hu),), level))[0, 0]
+                row += [start[0].numpy(), restored.numpy()]
+            rows.append([*row, window.normalise(torch.from_numpy(hu[0])).numpy()])
+        return rows
+
+    def _whole(self, volumes: Volumes) -> Volumes:
+        return [item for item in volumes if item[1].shape[1:] == (self.size, self.size)]
+
+    def _scanned(self, hu: NDArray[np.float32], spacing: float, views: int) -> Tensor:
+        """FBP in HU `[slice, row, column]` of a noise-free reference scan."""
+        from ..acquisition.settings import SimulationSettings
+        from ..acquisition.simulate import simulate
+        from ..images.volume import Volume
+
+        grid = slice_grid(self.size, spacing)
+        geometry = scan_of("reference", views, grid)
+        measured = simulate(Volume(hu, (spacing, spacing, 1.0)), geometry, SimulationSettings(noise=False), 0)
+        return AttenuationScale().to_hu(make_operator(geometry, grid, memory_limit=0).fbp(measured.data))
 
     def _store(self, volumes: Volumes, work: Path) -> Degradations:
         folder = work / "degradations"

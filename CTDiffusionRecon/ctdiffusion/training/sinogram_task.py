@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..core.noise import NoiseSource
 from ..priors.denoiser import EDMDenoiser
 from ..priors.prior import Prior, PriorInfo
+from .biography import UNNAMED, Biography
+from .cache import CachedVolume
 from .denoising import denoising_loss
 from .sinograms import (
     FULL,
@@ -26,7 +29,7 @@ from .sinograms import (
     read_sinograms,
     write_sinograms,
 )
-from .task import Augment, Lesson, Volumes, same_network
+from .task import Augment, Lesson, Rows, Volumes, same_network
 
 if TYPE_CHECKING:
     from .recipes.recipe import Recipe
@@ -64,10 +67,10 @@ class SinogramTask:
         windows = SinogramWindows(read_sinograms(folder), recipe.window[1], self.rows, seed)
         return Lesson(windows, denoising_loss(recipe.sigma_data, recipe.mean, draw_sigma))
 
-    def info(self, recipe: Recipe) -> PriorInfo:
+    def info(self, recipe: Recipe, biography: Biography) -> PriorInfo:
         """See `Task.info`."""
         return PriorInfo(
-            name=recipe.name,
+            name=biography.name,
             version="1",
             network=recipe.network,
             modality=recipe.modality,
@@ -79,10 +82,10 @@ class SinogramTask:
             spacing_range=recipe.spacings,
             labels=(FULL, SPARSE),
             crop=self.rows,
-            body_parts=recipe.body_parts,
-            training_data=recipe.training_data,
-            licence=recipe.licence,
-            attribution=recipe.attribution,
+            body_parts=biography.body_parts,
+            training_data=biography.training_data,
+            licence=biography.licence,
+            attribution=biography.attribution,
             scan={
                 "kinds": ["fan", "parallel"],
                 "full_views": self.views,
@@ -99,19 +102,12 @@ class SinogramTask:
 
     def card(self, recipe: Recipe, network: nn.Module, validation: Volumes) -> dict[str, Any]:
         """See `Task.card`: RMSE of denoising full sinograms and subsets, in the prior's range."""
-        from ..acquisition.settings import SimulationSettings
-        from ..acquisition.simulate import simulate
-        from ..images.volume import Volume
         from ..samplers.sinogram import denoise_wrapped
-        from .degradations import scan_of, slice_grid
 
-        prior = Prior(self.info(recipe), EDMDenoiser(network, recipe.sigma_data, recipe.mean))
+        prior = Prior(self.info(recipe, UNNAMED), EDMDenoiser(network, recipe.sigma_data, recipe.mean))
         errors: dict[str, list[float]] = {}
         for entry, array in validation:
-            hu = np.asarray(array[[entry.slices // 2]]).astype(np.float32)
-            geometry = scan_of("reference", self.views, slice_grid(hu.shape[1], entry.spacing))
-            volume = Volume(hu, (entry.spacing, entry.spacing, 1.0))
-            data = simulate(volume, geometry, SimulationSettings(noise=False), 0).data / recipe.window[1]
+            data = self._projected(recipe, entry, array)
             noise = NoiseSource(0).normal(0, (1, data.shape[1], data.shape[2]))
             for name, label, rows in (("full", FULL, slice(None)), ("subset", SPARSE, slice(None, None, SUBSET))):
                 for sigma in LEVELS:
@@ -124,6 +120,38 @@ class SinogramTask:
             "denoising_rmse": {n.split()[1]: value for n, value in rmse.items() if n.startswith("full")},
             "sinogram_rmse_over_sigma": {n: round(value / float(n.split()[1]), 4) for n, value in rmse.items()},
         }
+
+    def score(self, recipe: Recipe, network: nn.Module, volumes: Volumes) -> float:
+        """See `Task.score`: none."""
+        return math.nan
+
+    @torch.no_grad()
+    def samples(self, recipe: Recipe, network: nn.Module, validation: Volumes) -> Rows:
+        """See `Task.samples`: full sinograms, noisy and denoised."""
+        from ..samplers.sinogram import denoise_wrapped
+
+        prior = Prior(self.info(recipe, UNNAMED), EDMDenoiser(network, recipe.sigma_data, recipe.mean))
+        rows: Rows = []
+        for entry, array in validation[:3]:
+            data = self._projected(recipe, entry, array)
+            row = [data[0].numpy()]
+            for sigma in (0.01, 0.1):
+                noisy = data + sigma * NoiseSource(0).normal(0, (1, data.shape[1], data.shape[2]))
+                row += [noisy[0].numpy(), denoise_wrapped(prior, noisy, sigma, FULL)[0].numpy()]
+            rows.append(row)
+        return rows
+
+    def _projected(self, recipe: Recipe, entry: CachedVolume, array: NDArray[np.int16]) -> Tensor:
+        """The noise-free full sinogram `[1, view, column]` of a volume's central slice, in the prior's range."""
+        from ..acquisition.settings import SimulationSettings
+        from ..acquisition.simulate import simulate
+        from ..images.volume import Volume
+        from .degradations import scan_of, slice_grid
+
+        hu = np.asarray(array[[entry.slices // 2]]).astype(np.float32)
+        geometry = scan_of("reference", self.views, slice_grid(hu.shape[1], entry.spacing))
+        volume = Volume(hu, (entry.spacing, entry.spacing, 1.0))
+        return simulate(volume, geometry, SimulationSettings(noise=False), 0).data / recipe.window[1]
 
 
 def draw_sigma(count: int, generator: torch.Generator, device: torch.device) -> Tensor:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from ..priors.prior import PriorInfo
+from .biography import Biography
 from .cache import CachedVolume
 from .loop import Batch, LossFunction, SecondLoss
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from .recipes.recipe import Recipe
 
 Volumes = list[tuple[CachedVolume, NDArray[np.int16]]]
+# Rows of pictures `[row, column]`, 0 to 1.
+Rows = list[list[NDArray[np.float32]]]
 Augment = Callable[[Tensor, int], Tensor]
 
 
@@ -53,7 +56,7 @@ class Task(Protocol):
             ValueError: volumes that cannot be used.
         """
 
-    def info(self, recipe: Recipe) -> PriorInfo:
+    def info(self, recipe: Recipe, biography: Biography) -> PriorInfo:
         """The metadata of the pack, without its quality."""
 
     def initial(self, recipe: Recipe, info: PriorInfo, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -65,3 +68,9 @@ class Task(Protocol):
 
     def card(self, recipe: Recipe, network: nn.Module, validation: Volumes) -> dict[str, Any]:
         """Quality of the trained network on volumes it has not seen."""
+
+    def score(self, recipe: Recipe, network: nn.Module, volumes: Volumes) -> float:
+        """One number for the error on a few slices, to choose between states of a network; NaN if there is none."""
+
+    def samples(self, recipe: Recipe, network: nn.Module, validation: Volumes) -> Rows:
+        """Pictures of what the network does with volumes that it has not seen."""

@@ -13,7 +13,9 @@ from torch.nn import functional
 from torch.utils.data import Dataset
 
 from ..priors.denoiser import ADJACENT, SAME_SLICE, STRIDE_THREE
+from .appearance import varied
 from .cache import CachedVolume
+from .grain import grain
 
 Example = dict[str, Tensor]
 
@@ -26,6 +28,9 @@ class TripletCrops(Dataset[Example]):
 
     The pixel size is drawn log-uniformly from `spacings`, within what the volume supports: enlarging by more than
     1.25 would teach the prior interpolation blur, shrinking is limited by the crop still fitting into the slice.
+
+    With `scanners` the crops (of CT, in HU) vary as other scanners would have made them, and `grain` is the noise that
+    `stack` carries itself, in the prior's range.
     """
 
     def __init__(
@@ -37,6 +42,7 @@ class TripletCrops(Dataset[Example]):
         seed: int,
         spacings: tuple[float, float] = (0.6, 3.0),
         augment: Callable[[Tensor, int], Tensor] | None = None,
+        scanners: bool = False,
     ) -> None:
         self.volumes = volumes
         self.window = window
@@ -45,8 +51,10 @@ class TripletCrops(Dataset[Example]):
         self.seed = seed
         self.spacings = spacings
         self.augment = augment
+        self.scanners = scanners
         # Thin-slice volumes have many nearly equal slices: the square root keeps them from crowding out the others.
-        weights = np.sqrt([float(entry.slices) for entry, _ in volumes])
+        # A stack of unrelated slices has more to tell.
+        weights = np.array([entry.slices ** (0.5 if entry.contiguous else 0.75) for entry, _ in volumes])
         self.weights = weights / weights.sum()
 
     def __len__(self) -> int:
@@ -81,11 +89,17 @@ class TripletCrops(Dataset[Example]):
             )
         if self.augment is not None:
             stack = self.augment(stack[0], int(random.integers(2**31)))[None]
-        low, high = self.window
-        stack = ((stack[0] - low) / (high - low)).clamp(0.0, 1.0)
-        spacing = entry.spacing * side / self.crop
-        return {
-            "stack": stack,
+        example = {
             "label": torch.tensor(label),
-            "log_spacing": torch.tensor(math.log(spacing), dtype=torch.float32),
+            "log_spacing": torch.tensor(math.log(entry.spacing * side / self.crop), dtype=torch.float32),
         }
+        if not self.scanners:
+            return {"stack": self._normalised(stack[0]), **example}
+        other = varied(stack[0], random)
+        low, high = self.window
+        own = torch.tensor(grain(other[1]) / (high - low), dtype=torch.float32)
+        return {"stack": self._normalised(other), "grain": own, **example}
+
+    def _normalised(self, hu: Tensor) -> Tensor:
+        low, high = self.window
+        return ((hu - low) / (high - low)).clamp(0.0, 1.0)

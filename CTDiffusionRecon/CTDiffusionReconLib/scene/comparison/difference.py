@@ -71,4 +71,5 @@ def _colour(share: float) -> tuple[float, float, float]:
     ends = ((0.13, 0.29, 0.66), (1.0, 1.0, 1.0), (0.70, 0.09, 0.17))
     first, second = (ends[0], ends[1]) if share < 0.5 else (ends[1], ends[2])
     part = 2.0 * share if share < 0.5 else 2.0 * share - 1.0
-    return tuple(a + part * (b - a) for a, b in zip(first, second, strict=True))
+    red, green, blue = (a + part * (b - a) for a, b in zip(first, second, strict=True))
+    return red, green, blue

@@ -1,5 +1,7 @@
 """The comparison on screen: switches the layout, fills and links its views, and gives the former layout back."""
 
+from typing import Any
+
 import qt
 import slicer
 import vtk
@@ -17,11 +19,11 @@ class Comparison(VTKObservationMixin):
 
     def __init__(self) -> None:
         VTKObservationMixin.__init__(self)
-        self.layout = None
-        self.volumes = []
-        self.line = None
-        self._former = None
-        self._annotations = []
+        self.layout: Any = None
+        self.volumes: list[Any] = []
+        self.line: Any = None
+        self._former: int | None = None
+        self._annotations: list[Any] = []
         self._adjusting = False
 
     @property

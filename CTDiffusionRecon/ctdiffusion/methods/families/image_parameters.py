@@ -27,7 +27,7 @@ AS_IN_ISCS: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class SamplingParameters:
+class LevelParameters:
     """Parameters of every image-domain sampler. Noise levels are in the prior's range; 1 is its HU window's width."""
 
     steps: int = parameter(40, "Noise levels; each costs one network evaluation per slice.", low=1, high=1000)
@@ -39,15 +39,6 @@ class SamplingParameters:
         high=5.0,
     )
     sigma_end: float = parameter(0.01, "Last noise level.", low=0.002, high=1.0)
-    transition: str = parameter(
-        "dds",
-        "How the next noise level is reached: with a fixed share of fresh noise (dds, diffpir), with all noise "
-        "fresh (renew), or as the diffusion itself would (ancestral).",
-        choices=TRANSITIONS,
-    )
-    eta: float = parameter(
-        0.85, "Share of fresh noise in each transition: 0 deterministic, 1 all that it allows.", low=0.0, high=1.0
-    )
     noise_policy: str = parameter(
         "independent",
         "Fresh noise of neighbouring slices: independent, turning slowly from slice to slice (inter-slice, ISCS), or "
@@ -90,8 +81,23 @@ class SamplingParameters:
 
 
 @dataclass(frozen=True)
-class GradientParameters(SamplingParameters):
-    """The same with conjugate-gradient data consistency."""
+class SamplingParameters(LevelParameters):
+    """Parameters of the systems that keep the noise that was found before the data had their say."""
+
+    transition: str = parameter(
+        "dds",
+        "How the next noise level is reached: with a fixed share of fresh noise (dds), with all noise fresh (renew), "
+        "or as the diffusion itself would (ancestral). diffpir: what version 1 called so, dds with the root of eta.",
+        choices=TRANSITIONS,
+    )
+    eta: float = parameter(
+        0.85, "Share of fresh noise in each transition: 0 deterministic, 1 all that it allows.", low=0.0, high=1.0
+    )
+
+
+@dataclass(frozen=True)
+class ConjugateGradientParameters(LevelParameters):
+    """Conjugate-gradient data consistency."""
 
     cg_iterations: int = parameter(10, "Conjugate-gradient steps of data consistency per level.", low=1, high=200)
     trust: float = parameter(
@@ -111,7 +117,12 @@ class GradientParameters(SamplingParameters):
     tv_axes: str = parameter("z", "Axes of that total variation.", choices=tuple(AXES))
 
 
-def work(parameters: SamplingParameters, inner: int, evaluations: float = 1.0) -> Work:
+@dataclass(frozen=True)
+class GradientParameters(ConjugateGradientParameters, SamplingParameters):
+    """Parameters of DDS and its kin."""
+
+
+def work(parameters: LevelParameters, inner: int, evaluations: float = 1.0) -> Work:
     """The work of a sampler.
 
     Args:
@@ -123,6 +134,6 @@ def work(parameters: SamplingParameters, inner: int, evaluations: float = 1.0) -
     return Work(pairs, (parameters.steps + 1.0) * evaluations, parameters.grid)
 
 
-def gradient_work(parameters: GradientParameters) -> Work:
+def gradient_work(parameters: ConjugateGradientParameters) -> Work:
     """The work of a slice-wise sampler with conjugate-gradient data consistency."""
     return work(parameters, parameters.cg_iterations)

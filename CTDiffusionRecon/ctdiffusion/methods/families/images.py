@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import cast
 
 from torch import Tensor
@@ -19,31 +19,24 @@ from ...operators.factory import make_operator
 from ...priors.kind_names import IMAGE
 from ...priors.kinds import kind_of
 from ...priors.prior import Prior
-from ...samplers.admm import TotalVariationConsistency
-from ...samplers.consistency import ConjugateGradientConsistency
+from ...samplers.context import Context, DataTerm, Level, Step
 from ...samplers.loop import sample
 from ...samplers.noise_policy import noise_policy
 from ...samplers.schedule import geometric
 from ...samplers.slice_policy import Denoise, per_slice
-from ...samplers.transition import transition_named
+from ...samplers.transition import former_transition, fresh_noise_named, step_named
 from ...scan.beams import Geometry
 from ...scan.sampling_grid import sampling_grid
 from ..problem import Problem
-from .image_parameters import LIMITED_DEG, SIGMA_LIMITED, SIGMA_START, GradientParameters, SamplingParameters
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Data consistency: `agree` maps (estimate in 1/mm, sigma) to a volume in 1/mm; `carried` is its memory."""
-
-    agree: Callable[[Tensor, float], Tensor]
-    carried: dict[str, Tensor] = field(default_factory=dict)
+from .image_data import Prepare, last_agreement
+from .image_parameters import LIMITED_DEG, SIGMA_LIMITED, SIGMA_START, LevelParameters, SamplingParameters
 
 
 def reconstruct(
     problem: Problem,
-    parameters: SamplingParameters,
-    consistency: Callable[[Problem, Prior], Agreement],
+    parameters: LevelParameters,
+    step: Step,
+    consistency: Prepare,
     slices: Callable[[Prior, float], Denoise] = per_slice,
 ) -> Tensor:
     """Run an image-domain sampler; attenuation `[slice, row, column]` in 1/mm, on any geometry and slice count.
@@ -51,6 +44,7 @@ def reconstruct(
     Args:
         problem: the measurement, the prior and the rest.
         parameters: the sampler's.
+        step: what happens at each level.
         consistency: (problem, prior) -> data consistency.
         slices: (prior, pixel size in mm) -> how the prior is laid over the slices.
 
@@ -64,37 +58,28 @@ def reconstruct(
         problem.monitor.warn(f"noise_policy: {parameters.noise_policy} is without effect, one slice has no neighbours")
     coarse = sampling_grid(grid, parameters.grid, prior.info.spacing_range)
     if coarse == grid:
-        return _sampled(problem, prior, parameters, consistency, slices)
+        return _sampled(problem, prior, parameters, step, consistency, slices)
     operator = make_operator(problem.projections.geometry, coarse, problem.projections.data.device)
-    mu = _sampled(replace(problem, grid=coarse, operator=operator), prior, parameters, consistency, slices)
+    mu = _sampled(replace(problem, grid=coarse, operator=operator), prior, parameters, step, consistency, slices)
     mu = functional.interpolate(mu[:, None], size=grid.shape[1:], mode="bicubic", align_corners=False)[:, 0]
-    return _last_agreement(problem, prior, parameters, mu)
+    return last_agreement(problem, prior, parameters, mu)
 
 
-def conjugate_gradients(parameters: GradientParameters) -> Callable[[Problem, Prior], Agreement]:
-    """Data consistency by conjugate gradients, inside one ADMM step per level where `parameters.tv` is set."""
-
-    def prepare(problem: Problem, prior: Prior) -> Agreement:
-        operator, projections = problem.operator, problem.projections
-        steps, error = parameters.cg_iterations, parameters.model_error
-
-        def tau(sigma: float) -> float:
-            return _tolerance(problem, prior, parameters.trust, sigma)
-
-        if parameters.tv:
-            if parameters.tv_axes == "z" and problem.grid.shape[0] == 1:
-                problem.monitor.warn("tv: along z it is without effect, one slice has no neighbours")
-            smooth = TotalVariationConsistency.of(
-                operator, projections, steps, error, parameters.tv, parameters.tv_axes, parameters.weighted
-            )
-            return Agreement(lambda mu, sigma: smooth(mu, tau(sigma)), smooth.carried)
-        plain = ConjugateGradientConsistency.of(operator, projections, steps, error, parameters.weighted)
-        return Agreement(lambda mu, sigma: plain(mu, tau(sigma)))
-
-    return prepare
+def chosen_step(problem: Problem, parameters: SamplingParameters) -> Step:
+    """The step that `parameters.transition` names, by default that of DDS; a name of version 1 is told."""
+    for text in former_transition(parameters.transition, parameters.eta):
+        problem.monitor.warn(text)
+    return step_named(parameters.transition, parameters.eta)
 
 
-def first_level(parameters: SamplingParameters, geometry: Geometry) -> float:
+def chosen_noise(problem: Problem, parameters: SamplingParameters) -> Callable[[Level], float]:
+    """The same as the share of fresh noise at a level."""
+    for text in former_transition(parameters.transition, parameters.eta):
+        problem.monitor.warn(text)
+    return fresh_noise_named(parameters.transition, parameters.eta)
+
+
+def first_level(parameters: LevelParameters, geometry: Geometry) -> float:
     """The first noise level: the one asked for, or the one that suits the angles of `geometry`."""
     if parameters.sigma_start is not None:
         return parameters.sigma_start
@@ -119,8 +104,9 @@ def image_prior(problem: Problem) -> Prior:
 def _sampled(
     problem: Problem,
     prior: Prior,
-    parameters: SamplingParameters,
-    consistency: Callable[[Problem, Prior], Agreement],
+    parameters: LevelParameters,
+    step: Step,
+    consistency: Prepare,
     slices: Callable[[Prior, float], Denoise],
 ) -> Tensor:
     for text in prior.gate(*problem.grid.spacing[1:]):
@@ -137,35 +123,23 @@ def _sampled(
         start = to_prior(problem.operator.fbp(problem.projections.data, "hann")).clamp(0.0, 1.0)
         agreement = consistency(problem, prior)
 
-    denoise = slices(prior, problem.grid.in_plane_spacing)
-    x0 = sample(
-        start,
-        geometric(first_level(parameters, problem.projections.geometry), parameters.sigma_end, parameters.steps),
+    # The prior's range is an affine map of 1/mm: a gradient there is one here but for the unit.
+    unit, descend = float(scale.to_mu(window.high) - scale.to_mu(window.low)), agreement.gradient
+    pixel = problem.grid.in_plane_spacing
+    denoise = slices(prior, pixel)
+    context = Context(
         denoise,
-        lambda x0, sigma: to_prior(agreement.agree(to_mu(x0), sigma)),
-        transition_named(parameters.transition, parameters.eta),
+        DataTerm(
+            lambda x0, sigma: to_prior(agreement.agree(to_mu(x0), sigma)),
+            None if descend is None else lambda x0: descend(to_mu(x0)) / unit,
+            agreement.carried,
+        ),
         noise_policy(parameters.noise_policy, problem.noise, parameters.noise_length, start.shape[0]),
         problem.monitor,
-        to_mu,
-        agreement.carried,
+        lambda x, g, sigma: prior.pull_back(x, g, sigma, pixel),
     )
+    sigmas = geometric(first_level(parameters, problem.projections.geometry), parameters.sigma_end, parameters.steps)
+    x0 = sample(start, sigmas, step, context, to_mu)
     with problem.monitor.timed("network"):
         x0 = denoise(x0, parameters.sigma_end, parameters.steps)
-    return _last_agreement(problem, prior, parameters, to_mu(x0))
-
-
-def _last_agreement(problem: Problem, prior: Prior, parameters: SamplingParameters, mu: Tensor) -> Tensor:
-    if not parameters.final_cg:
-        return mu
-    with problem.monitor.timed("projector"):
-        consistency = ConjugateGradientConsistency.of(
-            problem.operator, problem.projections, parameters.final_cg, parameters.model_error, parameters.weighted
-        )
-        return consistency(mu, _tolerance(problem, prior, parameters.final_trust, parameters.sigma_end))
-
-
-def _tolerance(problem: Problem, prior: Prior, trust: float, sigma: float) -> float:
-    """Standard deviation in 1/mm that data consistency gives to the prior's estimate at noise level `sigma`."""
-    scale, window = problem.projections.scale, prior.info.hu_window
-    unit = scale.to_mu(window.high) - scale.to_mu(window.low)
-    return float(unit) * prior.expected_error(sigma) / math.sqrt(max(trust, 1e-9))
+    return last_agreement(problem, prior, parameters, to_mu(x0))

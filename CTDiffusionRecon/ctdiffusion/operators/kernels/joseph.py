@@ -91,33 +91,41 @@ def fill(
 
 
 @compiled(parallel=True)
-def forward(rays: Float64, frame: Float64, rows: int, columns: int, image: Float32, out: Float32) -> None:
-    """Line integrals of every slice, written to `out`."""
+def forward(rays: Float64, frame: Float64, rows: int, columns: int, image: Float32, out: Float32, band: int) -> None:
+    """Line integrals of every slice, written to `out`.
+
+    All rays go through `band` rows of the image (then columns) before the next ones, so that those stay in the cache.
+    Every ray adds its steps in their order: the same bits for any `band` and number of threads.
+    """
     width = image.shape[1]
-    for ray in prange(rays.shape[1]):
-        by_rows, start, slope, length = track(rays, ray, frame)
-        across = columns if by_rows else rows
-        first, stop = step_range(start, slope, across, 0, rows if by_rows else columns)
-        total = np.zeros(width, np.float32)
-        for step in range(first, stop):
-            position = start + slope * step
-            near = math.floor(position)
-            part = position - near
-            pixel = step * columns + near if by_rows else near * columns + step
-            stride = 1 if by_rows else columns
-            far_weight = np.float32(length * part)
-            near_weight = np.float32(length * (1.0 - part))
-            if near >= 0 and near + 1 < across:
-                for s in range(width):
-                    total[s] += near_weight * image[pixel, s] + far_weight * image[pixel + stride, s]
-            elif 0 <= near < across:
-                for s in range(width):
-                    total[s] += near_weight * image[pixel, s]
-            elif near == -1:
-                for s in range(width):
-                    total[s] += far_weight * image[pixel + stride, s]
-        for s in range(width):
-            out[ray, s] = total[s]
+    out[:] = 0.0
+    for along_rows in (True, False):
+        steps = rows if along_rows else columns
+        across = columns if along_rows else rows
+        stride = 1 if along_rows else columns
+        for low in range(0, steps, band):
+            high = min(steps, low + band)
+            for ray in prange(rays.shape[1]):
+                by_rows, start, slope, length = track(rays, ray, frame)
+                if by_rows != along_rows:
+                    continue
+                first, stop = step_range(start, slope, across, low, high)
+                for step in range(first, stop):
+                    position = start + slope * step
+                    near = math.floor(position)
+                    part = position - near
+                    pixel = step * columns + near if along_rows else near * columns + step
+                    far_weight = np.float32(length * part)
+                    near_weight = np.float32(length * (1.0 - part))
+                    if near >= 0 and near + 1 < across:
+                        for s in range(width):
+                            out[ray, s] += near_weight * image[pixel, s] + far_weight * image[pixel + stride, s]
+                    elif 0 <= near < across:
+                        for s in range(width):
+                            out[ray, s] += near_weight * image[pixel, s]
+                    elif near == -1:
+                        for s in range(width):
+                            out[ray, s] += far_weight * image[pixel + stride, s]
 
 
 @compiled(parallel=True)

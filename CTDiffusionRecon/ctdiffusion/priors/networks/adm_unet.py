@@ -12,6 +12,7 @@ from torch.nn import functional
 from .attention import attend, to_map, to_tokens
 from .embedding import sinusoids
 from .repeat import Grow, convolve_repeated, repeat
+from .widths import feature_widths
 
 
 class ADMUNet(nn.Module):
@@ -21,14 +22,17 @@ class ADMUNet(nn.Module):
         channels: slices that it takes.
         outputs: channels that it gives: as many as it takes, or twice as many where the variance was learned.
         width: feature channels of the time embedding, and unit of `multipliers`.
-        multipliers: feature channels of each level, finest first.
+        multipliers: feature channels of each level, finest first, in units of `width`; fractions such as 0.5, too.
         blocks: residual blocks of a level on the way down; there is one more on the way up.
         attention_levels: levels (0 is the finest) with attention behind every block.
         head_channels: feature channels of an attention head; 0 for a fixed number of `heads`.
         heads: attention heads where `head_channels` is 0.
+        heads_up: attention heads of the way up where `head_channels` is 0; 0 for as many as elsewhere.
+        qkv_first: whether queries, keys and values are split before the heads ("new attention order") and not after.
         labels: number of labels in the embedding, 0 for none.
         scale_shift: whether the embedding scales and shifts the second normalisation instead of being added.
-        block_resampling: whether residual blocks change the resolution instead of single convolutions.
+        block_resampling: whether residual blocks change the resolution.
+        conv_resampling: whether single convolutions do where no residual blocks do; else averages and repetition.
 
     Raises:
         ValueError: the heads do not divide the channels.
@@ -39,27 +43,42 @@ class ADMUNet(nn.Module):
         channels: int = 1,
         outputs: int = 2,
         width: int = 256,
-        multipliers: tuple[int, ...] = (1, 1, 2, 2, 4, 4),
+        multipliers: tuple[float, ...] = (1, 1, 2, 2, 4, 4),
         blocks: int = 1,
         attention_levels: tuple[int, ...] = (4,),
         head_channels: int = 64,
         heads: int = 4,
+        heads_up: int = 0,
+        qkv_first: bool = False,
         labels: int = 0,
         scale_shift: bool = True,
         block_resampling: bool = True,
+        conv_resampling: bool = True,
     ) -> None:
         super().__init__()
         self.channels = channels
         self.width = width
         self.multiple = 2 ** (len(multipliers) - 1)
         condition, last = 4 * width, len(multipliers) - 1
-        widths = [width * m for m in multipliers]
+        widths = feature_widths(width, multipliers)
 
         def block(inputs: int, out: int, resample: str = "") -> nn.Module:
             return ResidualBlock(inputs, out, condition, scale_shift, resample)
 
-        def attention(size: int) -> nn.Module:
-            return Attention(size, size // head_channels if head_channels else heads)
+        def attention(size: int, count: int = heads) -> nn.Module:
+            if head_channels and size % head_channels:
+                raise ValueError(f"attention heads of {head_channels} channels do not divide {size} channels")
+            return Attention(size, size // head_channels if head_channels else count, qkv_first)
+
+        def shrink(size: int) -> nn.Module:
+            if block_resampling:
+                return block(size, size, "down")
+            return Shrink(size) if conv_resampling else nn.AvgPool2d(2)
+
+        def grow(size: int) -> nn.Module:
+            if block_resampling:
+                return block(size, size, "up")
+            return Grow(size) if conv_resampling else nn.Upsample(scale_factor=2, mode="nearest")
 
         self.time_embed = nn.Sequential(nn.Linear(width, condition), nn.SiLU(), nn.Linear(condition, condition))
         if labels:
@@ -76,7 +95,7 @@ class ADMUNet(nn.Module):
                 self.input_blocks.append(Steps(steps))
                 skips.append(out)
             if level != last:
-                self.input_blocks.append(Steps([block(out, out, "down") if block_resampling else Shrink(out)]))
+                self.input_blocks.append(Steps([shrink(out)]))
                 skips.append(out)
         self.middle_block = Steps([block(current, current), attention(current), block(current, current)])
         self.output_blocks = nn.ModuleList()
@@ -85,9 +104,9 @@ class ADMUNet(nn.Module):
                 steps = [block(current + skips.pop(), out)]
                 current = out
                 if level in attention_levels:
-                    steps.append(attention(out))
+                    steps.append(attention(out, heads_up or heads))
                 if level and index == blocks:
-                    steps.append(block(out, out, "up") if block_resampling else Grow(out))
+                    steps.append(grow(out))
                 self.output_blocks.append(Steps(steps))
         self.out = nn.Sequential(group_norm(current), nn.SiLU(), nn.Conv2d(current, outputs, 3, padding=1))
 
@@ -165,20 +184,24 @@ class ResidualBlock(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention; the heads are split before queries, keys and values."""
+    """Multi-head self-attention; the heads are split before queries, keys and values, or after with `qkv_first`."""
 
-    def __init__(self, channels: int, heads: int) -> None:
+    def __init__(self, channels: int, heads: int, qkv_first: bool = False) -> None:
         super().__init__()
         if heads < 1 or channels % heads:
             raise ValueError(f"{heads} attention heads do not divide {channels} channels")
         self.heads = heads
+        self.qkv_first = qkv_first
         self.norm = group_norm(channels)
         self.qkv = nn.Conv1d(channels, 3 * channels, 1)
         self.proj_out = nn.Conv1d(channels, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         qkv = functional.linear(to_tokens(self.norm(x)), self.qkv.weight[:, :, 0], self.qkv.bias)
-        q, k, v = qkv.reshape(*qkv.shape[:2], self.heads, 3, -1).permute(3, 0, 2, 1, 4)
+        if self.qkv_first:
+            q, k, v = qkv.reshape(*qkv.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        else:
+            q, k, v = qkv.reshape(*qkv.shape[:2], self.heads, 3, -1).permute(3, 0, 2, 1, 4)
         hidden = functional.linear(attend(q, k, v), self.proj_out.weight[:, :, 0], self.proj_out.bias)
         return x + to_map(hidden, x)
 

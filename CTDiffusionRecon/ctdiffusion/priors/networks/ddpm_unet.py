@@ -12,6 +12,7 @@ from torch.nn import functional
 from .attention import attend, to_map, to_tokens
 from .embedding import sinusoids
 from .repeat import Grow
+from .widths import feature_widths
 
 
 class DDPMUNet(nn.Module):
@@ -29,7 +30,7 @@ class DDPMUNet(nn.Module):
         self,
         channels: int = 1,
         width: int = 128,
-        multipliers: tuple[int, ...] = (1, 2, 2, 2),
+        multipliers: tuple[float, ...] = (1, 2, 2, 2),
         blocks: int = 2,
         attention_levels: tuple[int, ...] = (),
     ) -> None:
@@ -37,7 +38,7 @@ class DDPMUNet(nn.Module):
         self.channels = channels
         self.multiple = 2 ** (len(multipliers) - 1)
         condition, last = 4 * width, len(multipliers) - 1
-        widths = [width * m for m in multipliers]
+        widths = feature_widths(width, multipliers)
         self.temb = LevelEmbedding(width, condition)
         self.conv_in = nn.Conv2d(channels, width, 3, padding=1)
         current, skips = width, [width]

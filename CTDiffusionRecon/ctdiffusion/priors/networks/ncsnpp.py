@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -11,14 +12,15 @@ from torch.nn import functional
 
 from . import fir
 from .attention import attend, to_map, to_tokens
+from .style import Style
+from .widths import feature_widths
 
 INPUT_PYRAMIDS = ("none", "input_skip", "residual")
 OUTPUT_PYRAMIDS = ("none", "output_skip")
-_HALF = math.sqrt(0.5)
 
 
 class NCSNpp(nn.Module):
-    """The score s(x, sigma) of `[batch, channels, rows, columns]` in [0, 1].
+    """The score s(x, sigma) of `[batch, channels, rows, columns]` in [0, 1], or as it is where `centred`.
 
     The modules are numbered in the order of their use, as in the published checkpoints, and `forward` walks them.
 
@@ -33,21 +35,31 @@ class NCSNpp(nn.Module):
             (`input_skip`), or by strided convolutions that form the main path (`residual`).
         output_pyramid: whether every level adds its part to the output (`output_skip`).
         noise_levels: length of the table `sigmas`.
+        resample_filter: taps of the filter before and after resampling; none for averages and repeated pixels.
+        skip_rescale: whether sums of a path and its residual are divided by sqrt(2).
+        scale_by_sigma: whether the output is divided by sigma.
+        centred: whether the data are centred about 0 as they come; else the network takes 2 x - 1.
+        activation: swish, elu, relu or lrelu.
 
     Raises:
-        ValueError: an unknown kind of pyramid.
+        ValueError: an unknown kind of pyramid or activation, or taps that are no filter.
     """
 
     def __init__(
         self,
         channels: int = 1,
         width: int = 128,
-        multipliers: tuple[int, ...] = (1, 2, 2, 2),
+        multipliers: tuple[float, ...] = (1, 2, 2, 2),
         blocks: int = 4,
         attention_levels: tuple[int, ...] = (),
         input_pyramid: str = "residual",
         output_pyramid: str = "none",
         noise_levels: int = 2000,
+        resample_filter: tuple[float, ...] = fir.BINOMIAL,
+        skip_rescale: bool = True,
+        scale_by_sigma: bool = True,
+        centred: bool = False,
+        activation: str = "swish",
     ) -> None:
         super().__init__()
         if input_pyramid not in INPUT_PYRAMIDS:
@@ -61,12 +73,15 @@ class NCSNpp(nn.Module):
         self.attention_levels = tuple(attention_levels)
         self.input_pyramid = input_pyramid
         self.output_pyramid = output_pyramid
+        self.style = Style(activation, skip_rescale, tuple(resample_filter))
+        self.scale_by_sigma = scale_by_sigma
+        self.centred = centred
         # The noise levels of the training, largest first: kept because they come with the weights, not used here.
         self.register_buffer("sigmas", torch.zeros(noise_levels))
-        self.all_modules = nn.ModuleList(self._modules_in_order(width, [width * m for m in multipliers]))
+        self.all_modules = nn.ModuleList(self._modules_in_order(width, feature_widths(width, multipliers)))
 
     def _modules_in_order(self, width: int, widths: list[int]) -> Iterator[nn.Module]:
-        condition, last = 4 * width, len(widths) - 1
+        condition, last, style = 4 * width, len(widths) - 1, self.style
         yield FourierFeatures(width)
         yield nn.Linear(2 * width, condition)
         yield nn.Linear(condition, condition)
@@ -74,33 +89,33 @@ class NCSNpp(nn.Module):
         skips, current, pyramid = [width], width, self.channels
         for level, out in enumerate(widths):
             for _ in range(self.blocks):
-                yield ResidualBlock(current, out, condition)
+                yield ResidualBlock(current, out, condition, style)
                 current = out
                 if level in self.attention_levels:
-                    yield Attention(out)
+                    yield Attention(out, style)
                 skips.append(out)
             if level != last:
-                yield ResidualBlock(out, out, condition, "down")
+                yield ResidualBlock(out, out, condition, style, "down")
                 if self.input_pyramid == "input_skip":
                     yield AddedInput(pyramid, out)
                 elif self.input_pyramid == "residual":
-                    yield StridedInput(pyramid, out)
+                    yield StridedInput(pyramid, out, style)
                     pyramid = out
                 skips.append(out)
-        yield ResidualBlock(current, current, condition)
-        yield Attention(current)
-        yield ResidualBlock(current, current, condition)
+        yield ResidualBlock(current, current, condition, style)
+        yield Attention(current, style)
+        yield ResidualBlock(current, current, condition, style)
         for level, out in reversed(list(enumerate(widths))):
             for _ in range(self.blocks + 1):
-                yield ResidualBlock(current + skips.pop(), out, condition)
+                yield ResidualBlock(current + skips.pop(), out, condition, style)
                 current = out
             if level in self.attention_levels:
-                yield Attention(out)
+                yield Attention(out, style)
             if self.output_pyramid == "output_skip" or level == 0:
                 yield group_norm(out)
                 yield nn.Conv2d(out, self.channels, 3, padding=1)
             if level != 0:
-                yield ResidualBlock(out, out, condition, "up")
+                yield ResidualBlock(out, out, condition, style, "up")
 
     def forward(self, x: Tensor, level: Tensor, label: Tensor | None = None) -> Tensor:
         """The score.
@@ -112,9 +127,9 @@ class NCSNpp(nn.Module):
         """
         modules = iter(self.all_modules)
         condition = next(modules)(level.log())
-        condition = functional.silu(next(modules)(condition))
-        condition = functional.silu(next(modules)(condition))
-        pyramid = 2.0 * x - 1.0
+        condition = self.style.act(next(modules)(condition))
+        condition = self.style.act(next(modules)(condition))
+        pyramid = x if self.centred else 2.0 * x - 1.0
         hidden = next(modules)(pyramid)
         skips = [hidden]
         for depth in range(self.levels):
@@ -126,7 +141,7 @@ class NCSNpp(nn.Module):
             if depth != self.levels - 1:
                 hidden = next(modules)(hidden, condition)
                 if self.input_pyramid == "input_skip":
-                    pyramid = fir.downsample(pyramid)
+                    pyramid = self.style.down(pyramid)
                     hidden = next(modules)(pyramid, hidden)
                 elif self.input_pyramid == "residual":
                     hidden = pyramid = next(modules)(pyramid, hidden)
@@ -141,13 +156,13 @@ class NCSNpp(nn.Module):
             if depth in self.attention_levels:
                 hidden = next(modules)(hidden)
             if self.output_pyramid == "output_skip" or depth == 0:
-                part = functional.silu(next(modules)(hidden))
+                part = self.style.act(next(modules)(hidden))
                 part = next(modules)(part)
-                output = part if output is None else fir.upsample(output) + part
+                output = part if output is None else self.style.up(output) + part
             if depth != 0:
                 hidden = next(modules)(hidden, condition)
         assert output is not None
-        return output / level[:, None, None, None]
+        return output / level[:, None, None, None] if self.scale_by_sigma else output
 
 
 class FourierFeatures(nn.Module):
@@ -166,9 +181,10 @@ class FourierFeatures(nn.Module):
 class ResidualBlock(nn.Module):
     """BigGAN's residual block; `resample` is "up", "down" or empty."""
 
-    def __init__(self, inputs: int, outputs: int, condition: int, resample: str = "") -> None:
+    def __init__(self, inputs: int, outputs: int, condition: int, style: Style, resample: str = "") -> None:
         super().__init__()
-        self.resample = {"up": fir.upsample, "down": fir.downsample, "": None}[resample]
+        self.style = style
+        self.resample = style.resample(resample)
         self.GroupNorm_0 = group_norm(inputs)
         self.Conv_0 = nn.Conv2d(inputs, outputs, 3, padding=1)
         self.Dense_0 = nn.Linear(condition, outputs)
@@ -178,22 +194,22 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """`condition` is the activated embedding `[batch, features]`."""
-        hidden = functional.silu(self.GroupNorm_0(x))
+        hidden = self.style.act(self.GroupNorm_0(x))
         if self.resample is not None:
             hidden, x = self.resample(hidden), self.resample(x)
         hidden = self.Conv_0(hidden) + self.Dense_0(condition)[:, :, None, None]
-        hidden = self.Conv_1(functional.silu(self.GroupNorm_1(hidden)))
+        hidden = self.Conv_1(self.style.act(self.GroupNorm_1(hidden)))
         if self.Conv_2 is not None:
             x = self.Conv_2(x)
-        out: Tensor = (x + hidden) * _HALF
-        return out
+        return self.style.joined(x, hidden)
 
 
 class Attention(nn.Module):
     """Single-head self-attention."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, style: Style) -> None:
         super().__init__()
+        self.style = style
         self.GroupNorm_0 = group_norm(channels)
         self.NIN_0 = PixelwiseLinear(channels)
         self.NIN_1 = PixelwiseLinear(channels)
@@ -203,7 +219,7 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         tokens = to_tokens(self.GroupNorm_0(x))
         q, k, v = (layer(tokens)[:, None] for layer in (self.NIN_0, self.NIN_1, self.NIN_2))
-        return (x + to_map(self.NIN_3(attend(q, k, v)), x)) * _HALF
+        return self.style.joined(x, to_map(self.NIN_3(attend(q, k, v)), x))
 
 
 class PixelwiseLinear(nn.Module):
@@ -231,15 +247,23 @@ class AddedInput(nn.Module):
 
 
 class StridedInput(nn.Module):
-    """The input pyramid's next level: filtered, a convolution of stride 2, and the features added."""
+    """The input pyramid's next level: filtered, a convolution of stride 2, and the features added.
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    Without a filter the convolution has another name in the published checkpoints, and one more row and column below
+    and on the right.
+    """
+
+    def __init__(self, inputs: int, outputs: int, style: Style) -> None:
         super().__init__()
-        self.Conv2d_0 = nn.Conv2d(inputs, outputs, 3, stride=2)
+        self.style = style
+        setattr(self, "Conv2d_0" if style.resample_filter else "Conv_0", nn.Conv2d(inputs, outputs, 3, stride=2))
 
     def forward(self, pyramid: Tensor, hidden: Tensor) -> Tensor:
-        out: Tensor = (self.Conv2d_0(fir.blur(pyramid)) + hidden) * _HALF
-        return out
+        if self.style.resample_filter:
+            smaller: Tensor = cast(nn.Conv2d, self.Conv2d_0)(fir.blur(pyramid, self.style.taps))
+        else:
+            smaller = cast(nn.Conv2d, self.Conv_0)(functional.pad(pyramid, (0, 1, 0, 1)))
+        return self.style.joined(smaller, hidden)
 
 
 def group_norm(channels: int) -> nn.GroupNorm:

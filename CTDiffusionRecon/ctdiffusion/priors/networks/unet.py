@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ..winograd.layer import WinogradConv2d
+
 
 class FourierFeatures(nn.Module):
     """Sine and cosine of a scalar at geometrically spaced frequencies, `[batch] -> [batch, 2 * bands]`."""
@@ -23,7 +25,8 @@ class FourierFeatures(nn.Module):
 
     def __init__(self, bands: int, lowest: float, highest: float) -> None:
         super().__init__()
-        frequencies = torch.exp(torch.linspace(math.log(lowest), math.log(highest), bands))
+        # On the CPU even while a network is built without memory: there these functions would import a compiler.
+        frequencies = torch.exp(torch.linspace(math.log(lowest), math.log(highest), bands, device="cpu"))
         self.register_buffer("frequencies", frequencies, persistent=False)
 
     def forward(self, value: Tensor) -> Tensor:
@@ -45,6 +48,12 @@ class ResidualBlock(nn.Module):
         nn.init.zeros_(self.conv_out.bias)  # type: ignore[arg-type]
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        first, second = self.conv_in, self.conv_out
+        if isinstance(first, WinogradConv2d) and isinstance(second, WinogradConv2d) and first.takes(x):
+            scale, shift = self.modulation(condition).chunk(2, dim=1)
+            scale = 1.0 + scale
+            hidden = first.convolved(x, scale, torch.addcmul(shift, first.shift(x), scale), activate=True)
+            return second.convolved(hidden, torch.ones_like(scale), second.shift(x), added=x)
         scale, shift = self.modulation(condition)[:, :, None, None].chunk(2, dim=1)
         hidden = torch.addcmul(shift, self.conv_in(x), 1.0 + scale)
         update: Tensor = self.conv_out(functional.silu(hidden))

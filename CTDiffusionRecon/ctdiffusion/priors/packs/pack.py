@@ -25,6 +25,7 @@ from ..networks.cold_unet import ColdUNet
 from ..networks.ddpm_unet import DDPMUNet
 from ..networks.diffusers_unet import DiffusersUNet
 from ..networks.ncsnpp import NCSNpp
+from ..networks.song_unet import SongUNet
 from ..networks.unet import TripletUNet
 from ..parametrisation import build_denoiser
 from ..prior import Prior, PriorInfo
@@ -48,6 +49,7 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "DDPMUNet": DDPMUNet,
     "ADMUNet": ADMUNet,
     "DiffusersUNet": DiffusersUNet,
+    "SongUNet": SongUNet,
     "ColdUNet": ColdUNet,
 }
 # The class whose arguments are descriptions of networks: `{"class": "ByLabel", "members": [...]}`.
@@ -143,7 +145,7 @@ def load_network(folder: Path, info: PriorInfo) -> nn.Module:
         network = build_network(info.network, where)
     state = load_state(folder, info)
     check_state(state, network.state_dict(), str(folder / WEIGHTS_FILE))
-    if {name for name, _ in network.named_buffers()} - set(state):
+    if any(buffer.is_meta for name, buffer in network.named_buffers() if name not in state):
         # Buffers that no file holds are computed when the network is built.
         network = build_network(info.network, where)
     network.load_state_dict(state, assign=True)

@@ -1,13 +1,14 @@
-"""A prior tried on a test image: does it compute at all, and does it remove noise?"""
+"""A prior tried on a test image: does it compute at all, and does it leave the image better than it was?"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
+from .. import trialimages
 from ..cold import load_restorer
 from ..parametrisation import COLD
 from ..prior import Prior, PriorInfo
@@ -15,81 +16,105 @@ from .pack import load_pack, read_info
 
 # A denoiser that leaves more than this share of the noise in a smooth image has not been trained, or was misread.
 LARGEST_SHARE = 0.7
+# One that leaves more than this has done nothing: the preconditioning alone takes a few per cent of the noise.
+WORTHLESS_SHARE = 0.9
 _LEVELS = (0.05, 0.2, 0.8)
 _SIDE = 64
+# More views leave streaks in larger images only.
+_SPARSE = 24
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What a prior did to a test image.
+    """What a prior did to a test image or sinogram.
 
     Attributes:
         info: the prior's metadata.
-        remaining: share of the noise's standard deviation that is left, by noise level in the prior's range; empty
-            where the prior does not denoise images.
+        remaining: share of the disturbance's root-mean-square that is left: of noise by its level in the prior's range,
+            of streaks by the number of views.
+        what: the disturbance: noise or streaks.
     """
 
     info: PriorInfo
-    remaining: dict[float, float]
+    remaining: Mapping[float, float]
+    what: str = "noise"
 
     @property
     def denoises(self) -> bool:
-        """Whether the noise fell at every level; true where it was not tried."""
+        """Whether the disturbance fell well at every level."""
         return all(share < LARGEST_SHARE for share in self.remaining.values())
+
+    @property
+    def improves(self) -> bool:
+        """Whether every test image was left noticeably better than it was."""
+        return all(share < WORTHLESS_SHARE for share in self.remaining.values())
+
+    @property
+    def verdict(self) -> str:
+        """What is said of a network that does not improve."""
+        much = "no" if max(self.remaining.values()) >= 1.0 else "hardly"
+        shown = "sinogram" if self.info.domain == "sinogram" else "image"
+        return f"it leaves a test {shown} {much} better than it was"
 
 
 def try_out(folder: Path) -> Trial:
-    """Load a pack with every check and evaluate its network on a small image of ellipses.
+    """Load a pack with every check and evaluate its network on small images or sinograms of ellipses.
 
     Raises:
         ValueError: damaged, or its values are not finite.
     """
     info = read_info(folder)
     if info.parametrisation.get("kind") == COLD:
-        _restore(folder)
-        return Trial(info, {})
+        return Trial(info, _restore(folder), "streaks")
     prior = load_pack(folder)
     levels = [level for level in _LEVELS if info.sigma_range[0] <= level <= info.sigma_range[1]]
     try:
         shares = {level: _share(prior, level) for level in levels or [info.sigma_range[1]]}
     except (FloatingPointError, RuntimeError) as error:
         raise ValueError(f"prior: {info.name}: its network fails on a test image: {error}") from None
-    return Trial(info, shares if info.domain == "image" else {})
+    return Trial(info, shares)
 
 
 def _share(prior: Prior, level: float) -> float:
-    clean = _ellipses(_side(prior.info.network)).expand(prior.info.channels, -1, -1)
+    """The largest share of the noise that any label leaves."""
+    info = prior.info
+    side = _side(info.network, _SIDE)
+    plain = trialimages.sinogram(info, side) if info.domain == "sinogram" else trialimages.image(info, side)
+    clean = plain.expand(info.channels, -1, -1)
     noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(1))
-    spacing = sum(prior.info.spacing_range) / 2.0
-    label = prior.info.labels[0]
-    estimate = prior.predict_stacks((clean + level * noise)[None], label, level, spacing)[0]
-    return float((estimate - clean).square().mean().sqrt()) / level
+    spacing = sum(info.spacing_range) / 2.0 if info.domain == "image" else 1.0
+    shares = []
+    for label in info.labels:
+        estimate = prior.predict_stacks((clean + level * noise)[None], label, level, spacing)[0]
+        shares.append(float((estimate - clean).square().mean().sqrt()) / level)
+    return max(shares)
 
 
-def _restore(folder: Path) -> None:
+def _restore(folder: Path) -> dict[float, float]:
+    """Share of the error of the sparsest scan that is left, by its number of views.
+
+    Milder levels say nothing: their error in a body without texture is less than a few HU.
+
+    Raises:
+        ValueError: damaged, or its values are not finite at the mildest or the sparsest level.
+    """
     info, restorer = load_restorer(folder)
-    side = _side(info.network)
-    image = _ellipses(side).expand(1, restorer.channels, side, side)
-    with torch.inference_mode():
-        for level in (0, len(restorer.levels) - 1):
-            if not bool(torch.isfinite(restorer(image, torch.tensor([level]))).all()):
-                raise ValueError(f"prior: {info.name} returned values that are not finite at level {level}")
+    last = len(restorer.levels) - 1
+    views = restorer.levels[last]
+    clean, seen = trialimages.sparse_scan(info, _side(info.network, 128 if views <= _SPARSE else 256), views)
+    shown = seen.expand(1, restorer.channels, *seen.shape)
+    for level in (0, last):
+        try:
+            with torch.inference_mode():
+                estimate = restorer(shown, torch.tensor([level]))
+        except RuntimeError as error:
+            raise ValueError(f"prior: {info.name}: its network fails on a test image: {error}") from None
+        if not bool(torch.isfinite(estimate).all()):
+            raise ValueError(f"prior: {info.name} returned values that are not finite at level {level}")
+    error_left = (estimate - clean).square().mean().sqrt()
+    return {float(views): float(error_left / (seen - clean).square().mean().sqrt())}
 
 
-def _side(network: dict[str, object]) -> int:
+def _side(network: Mapping[str, object], smallest: int) -> int:
     depth = network.get("multipliers", ())
-    return max(_SIDE, 2 ** len(depth)) if isinstance(depth, (list, tuple)) else _SIDE
-
-
-def _ellipses(side: int) -> Tensor:
-    """A body with two inserts, values within [0, 1], `[row, column]`."""
-    axis = torch.linspace(-1.0, 1.0, side)
-    rows, columns = axis[:, None], axis[None, :]
-
-    def inside(row: float, column: float, height: float, width: float) -> Tensor:
-        # Edges two pixels wide.
-        radius = (((rows - row) / height).square() + ((columns - column) / width).square()).sqrt()
-        return torch.sigmoid((1.0 - radius) * side * min(height, width) / 2.0)
-
-    body = 0.4 * inside(0.0, 0.0, 0.7, 0.85)
-    return body + 0.15 * inside(-0.2, -0.3, 0.25, 0.2) - 0.25 * inside(0.1, 0.35, 0.35, 0.25)
+    return max(smallest, 2 ** len(depth)) if isinstance(depth, (list, tuple)) else smallest

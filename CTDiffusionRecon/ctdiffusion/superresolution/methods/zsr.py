@@ -45,8 +45,8 @@ class ZSRParameters:
     )
     transition: str = parameter(
         "renew",
-        "How the next noise level is reached: with all noise fresh (renew, as published), a fixed share of it (dds, "
-        "diffpir), or as the diffusion itself would (ancestral).",
+        "How the next noise level is reached: with all noise fresh (renew, as published), a fixed share of it (dds), "
+        "or as the diffusion itself would (ancestral). diffpir: what version 1 called so, dds with the root of eta.",
         choices=TRANSITIONS,
     )
     eta: float = parameter(
@@ -80,9 +80,10 @@ def run(stack: ThickStack, parameters: ZSRParameters) -> Tensor:
         ValueError: there is no prior.
         FloatingPointError: the thick slices or the prior led to values that are not finite.
     """
+    from ...samplers.context import Context, DataTerm
     from ...samplers.loop import sample
     from ...samplers.schedule import geometric
-    from ...samplers.transition import transition_named
+    from ...samplers.transition import former_transition, step_named
     from ..interpolation import interpolate
     from ..planes import PlaneNoise, across_slices, direction_named, plane_warnings
 
@@ -98,14 +99,19 @@ def run(stack: ThickStack, parameters: ZSRParameters) -> Tensor:
         rho = (noise_level / prior.expected_error(sigma)) ** 2 if noise_level else 0.0
         return x0 + operator.pseudo_inverse(y - operator.forward(x0), rho)
 
+    for text in former_transition(parameters.transition, parameters.eta):
+        stack.monitor.warn(text)
+    context = Context(
+        across_slices(prior, stack.spacing, planes, parameters.stacks, stack.noise.seed),
+        DataTerm(agree),
+        PlaneNoise(stack.noise, parameters.noise_policy, parameters.noise_length, planes),
+        stack.monitor,
+    )
     return sample(
         interpolate(y, operator, 3, True),
         geometric(parameters.sigma_start, parameters.sigma_end, parameters.steps),
-        across_slices(prior, stack.spacing, planes, parameters.stacks, stack.noise.seed),
-        agree,
-        transition_named(parameters.transition, parameters.eta),
-        PlaneNoise(stack.noise, parameters.noise_policy, parameters.noise_length, planes),
-        stack.monitor,
+        step_named(parameters.transition, parameters.eta),
+        context,
         stack.preview,
     )
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from ..loop import LoopSettings
 from ..restoration_task import RestorationTask
-from .ct_triplet_256 import RECIPE as TRIPLETS
 from .recipe import Recipe
 
 # The view counts of the paper, per full turn.
@@ -22,10 +21,5 @@ RECIPE = Recipe(
     crop=144,
     held_out=0.0,
     settings=LoopSettings(steps=40_000, batch=8, learning_rate=8e-4, minutes=40.0, second_from=0.4),
-    body_parts=("chest", "abdomen", "pelvis"),
-    # With what the denoiser that it starts from has seen.
-    training_data=TRIPLETS.training_data,
-    licence=TRIPLETS.licence,
-    attribution=TRIPLETS.attribution,
     task=RestorationTask(VIEWS, composite=True),
 )

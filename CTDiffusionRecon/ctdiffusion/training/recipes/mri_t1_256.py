@@ -16,8 +16,4 @@ RECIPE = Recipe(
     crop=128,
     held_out=0.0,
     settings=LoopSettings(steps=4_000, batch=16, learning_rate=7e-4, minutes=45.0),
-    body_parts=("head",),
-    training_data=("datalad/example-dicom-structural, T1-weighted, defaced (PDDL)",),
-    licence="Apache-2.0",
-    attribution="Trained on the public-domain T1-weighted volume of datalad/example-dicom-structural.",
 )

@@ -12,7 +12,7 @@ from ..triplet_task import TripletTask
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that defines a prior besides the images.
+    """Everything that defines a prior besides the images and whose they are (see `biography`).
 
     Attributes:
         name: the recipe's and the pack's name.
@@ -23,7 +23,6 @@ class Recipe:
         crop: side of the square training crops in pixels.
         held_out: share of slices, in whole patients, that never enters training.
         settings: the loop's settings.
-        body_parts, training_data, licence, attribution: for the pack's metadata.
         sigma_data, mean: statistics of the training images in that range, for the EDM preconditioning.
         task: the kind of prior.
     """
@@ -36,10 +35,6 @@ class Recipe:
     crop: int
     held_out: float
     settings: LoopSettings
-    body_parts: tuple[str, ...]
-    training_data: tuple[str, ...]
-    licence: str
-    attribution: str
     sigma_data: float = 0.3
     mean: float = 0.25
     task: Task = field(default_factory=TripletTask)

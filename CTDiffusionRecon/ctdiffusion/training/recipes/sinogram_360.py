@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from ..loop import LoopSettings
 from ..sinogram_task import SinogramTask
-from .cvg_256 import RECIPE as IMAGES
 from .recipe import Recipe
 
 RECIPE = Recipe(
@@ -17,11 +16,6 @@ RECIPE = Recipe(
     crop=96,
     held_out=0.0,
     settings=LoopSettings(steps=40_000, batch=8, learning_rate=8e-4, minutes=40.0),
-    body_parts=IMAGES.body_parts,
-    # Cropped extremities are no full-field slices.
-    training_data=tuple(data for data in IMAGES.training_data if "Sarcoma" not in data),
-    licence=IMAGES.licence,
-    attribution=IMAGES.attribution,
     sigma_data=0.23,
     mean=0.23,
     task=SinogramTask(views=360, columns=368, rows=96),

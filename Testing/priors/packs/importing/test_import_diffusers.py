@@ -54,7 +54,7 @@ def folder_of(path: Path, **config: object) -> Path:
 
 def test_a_network_alone_has_the_schedulers_defaults(package: None, tmp_path: Path) -> None:
     found = diffusers.convert(folder_of(tmp_path / "model"), Settings())
-    assert found.parametrisation == {"kind": "vp"} and "DDPMScheduler" in found.assumed[0]
+    assert found.parametrisation == {"kind": "vp"} and found.told == ()
     assert set(found.tensors) == {"unet.conv_in.weight", "unet.conv_in.bias"}
     network = build_network(found.network, "test")
     network.load_state_dict(found.tensors)
@@ -76,7 +76,8 @@ def test_a_pipeline_tells_its_schedule(package: None, tmp_path: Path) -> None:
     path = tmp_path / "pipeline" / "scheduler" / "scheduler_config.json"
     path.write_text(json.dumps(scheduler))
     found = diffusers.convert(tmp_path / "pipeline", Settings())
-    assert found.parametrisation["steps"] == 500 and found.assumed == ()
+    assert found.parametrisation["steps"] == 500
+    assert found.told == ("timesteps", "betas", "schedule", "prediction")
     assert (found.parametrisation["schedule"], found.parametrisation["prediction"]) == ("scaled_linear", "v_prediction")
     path.write_text(json.dumps({**scheduler, "trained_betas": [0.1]}))
     with pytest.raises(ValueError, match="betas of its own"):

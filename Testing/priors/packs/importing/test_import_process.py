@@ -53,7 +53,8 @@ def stored(name: str) -> dict[str, torch.Tensor]:
 
 
 def test_a_score_network_denoises_by_tweedies_formula(store: Path, in_process: None) -> None:
-    done = import_prior(shared("checkpoints/iscs.pth"), ImportOptions(image_size=64, spacing=(1.0, 2.0)))
+    options = ImportOptions(image_size=64, spacing=(1.0, 2.0), despite_trial=True)
+    done = import_prior(shared("checkpoints/iscs.pth"), options)
     info = read_info(store / "iscs-ct")
     assert (info.modality, info.domain, info.channels, info.crop) == ("CT", "image", 1, 64)
     assert info.sigma_range == (pytest.approx(0.01), pytest.approx(378.0))
@@ -71,7 +72,7 @@ def test_a_score_network_denoises_by_tweedies_formula(store: Path, in_process: N
 
 @pytest.mark.parametrize(("name", "low"), [("dds", 0.0), ("diffusionblend", -1.0)])
 def test_a_noise_network_denoises_at_its_timesteps(store: Path, in_process: None, name: str, low: float) -> None:
-    done = import_prior(shared(f"checkpoints/{name}.pt"), ImportOptions())
+    done = import_prior(shared(f"checkpoints/{name}.pt"), ImportOptions(despite_trial=True))
     io, prior = stored(name), load_pack(done.folder)
     levels = noise_levels(1000, 1e-4, 0.02)
     scale = 1.0 - low
@@ -86,7 +87,8 @@ def test_a_noise_network_denoises_at_its_timesteps(store: Path, in_process: None
 
 
 def test_a_sinogram_network_says_so(store: Path, in_process: None) -> None:
-    done = import_prior(shared("checkpoints/msdiff.pth"), ImportOptions(name="my-sinograms", licence="by letter"))
+    options = ImportOptions(name="my-sinograms", licence="by letter", despite_trial=True)
+    done = import_prior(shared("checkpoints/msdiff.pth"), options)
     assert (done.info.domain, done.info.licence, done.folder) == ("sinogram", "by letter", store / "my-sinograms")
     io, prior = stored("msdiff"), load_pack(done.folder)
     estimate = prior.predict_stacks(io["arg0"][1:], 0, float(io["arg1"][1]), 1.0)
@@ -95,7 +97,7 @@ def test_a_sinogram_network_says_so(store: Path, in_process: None) -> None:
 
 
 def test_a_restoring_network_keeps_its_levels(store: Path, in_process: None) -> None:
-    done = import_prior(shared("checkpoints/cvgdiff.pkl"), ImportOptions())
+    done = import_prior(shared("checkpoints/cvgdiff.pkl"), ImportOptions(despite_trial=True))
     info, restorer = load_restorer(done.folder)
     assert restorer.levels == (288, 234, 180, 126, 72, 54, 36, 18)
     # The network sees attenuation in 1/cm, water 0.192.
@@ -182,7 +184,7 @@ def test_memory_is_limited(store: Path, tmp_path: Path) -> None:
 
 def test_names_are_not_taken_twice(store: Path, tmp_path: Path, in_process: None) -> None:
     file = small_checkpoint(tmp_path)
-    import_prior(file, ImportOptions(name="mine"))
+    import_prior(file, ImportOptions(name="mine", despite_trial=True))
     for name in ("mine", "ct-triplet-256"):
         with pytest.raises(ValueError, match="is there already"):
             import_prior(file, ImportOptions(name=name))
@@ -198,6 +200,16 @@ def test_names_are_not_taken_twice(store: Path, tmp_path: Path, in_process: None
         ({"window": (10.0, 10.0)}, "window"),
         ({"spacing": (2.0, 1.0)}, "spacing"),
         ({"head_channels": -1}, "head_channels"),
+        ({"heads": 10**6}, "heads"),
+        ({"resample_filter": (1.0, 2.0)}, "resample_filter"),
+        ({"resample_filter": (1.0, float("nan"), 1.0, 1.0)}, "resample_filter"),
+        ({"activation": "tanh"}, "activation"),
+        ({"data_range": (1.0, -1.0)}, "data_range"),
+        ({"betas": (0.02, 1.5)}, "betas"),
+        ({"sigma_range": (0.1, float("inf"))}, "sigma_range"),
+        ({"timesteps": 1}, "timesteps"),
+        ({"levels": (18, 36)}, "levels"),
+        ({"labels": (-1,)}, "labels"),
     ],
 )
 def test_options_are_checked(options: dict[str, Any], named: str) -> None:
@@ -210,12 +222,17 @@ def test_a_preset_of_another_layout_is_refused(store: Path, tmp_path: Path, in_p
         import_prior(small_checkpoint(tmp_path), ImportOptions(preset="msdiff"))
 
 
-def test_a_warning_where_it_does_not_denoise(
+def test_a_network_that_does_not_denoise_is_refused_by_default(
     store: Path, tmp_path: Path, in_process: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    options = ["--name", "noise", "--window", "-900", "900"]
-    assert cli.main(["priors", "import", str(small_checkpoint(tmp_path)), *options]) == 0
-    assert "warning: it does not remove noise" in capsys.readouterr().out
+    command = ["priors", "import", str(small_checkpoint(tmp_path)), "--name", "noise", "--window", "-900", "900"]
+    assert cli.main(command) == 2
+    error = capsys.readouterr().err
+    assert "leaves a test image no better than it was" in error and error.count("\n") == 1
+    assert "--despite-trial" in error and "--heads" in error and "--window" not in error, "the window was given"
+    assert list(store.iterdir()) == []
+    assert cli.main([*command, "--despite-trial"]) == 0
+    assert "warning: it leaves a test image no better than it was" in capsys.readouterr().out
     assert cli.main(["priors", "check", "noise"]) == 0
     assert "warning" in capsys.readouterr().out
     assert cli.main(["priors", "check", "ct-triplet-256"]) == 0
@@ -225,7 +242,7 @@ def test_a_warning_where_it_does_not_denoise(
 
 
 def test_check_notices_a_flipped_bit(store: Path, tmp_path: Path, in_process: None) -> None:
-    folder = import_prior(small_checkpoint(tmp_path), ImportOptions(name="mine")).folder
+    folder = import_prior(small_checkpoint(tmp_path), ImportOptions(name="mine", despite_trial=True)).folder
     content = bytearray((folder / "weights.safetensors").read_bytes())
     content[-1] ^= 1
     (folder / "weights.safetensors").write_bytes(content)
@@ -235,7 +252,7 @@ def test_check_notices_a_flipped_bit(store: Path, tmp_path: Path, in_process: No
 def test_only_imported_packs_are_removed(
     store: Path, tmp_path: Path, in_process: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import_prior(small_checkpoint(tmp_path), ImportOptions(name="mine"))
+    import_prior(small_checkpoint(tmp_path), ImportOptions(name="mine", despite_trial=True))
     small_pack(store / "trained")
     for name, said in [("ct-triplet-256", "came with the program"), ("trained", "not imported"), ("none", "no pack")]:
         assert cli.main(["priors", "remove", name]) == 2
@@ -256,7 +273,7 @@ def test_what_a_killed_import_left_is_swept_later(store: Path, tmp_path: Path, i
         (folder / "pack").mkdir(parents=True)
         (folder / "pack" / "prior.json").write_text("{}")
     os.utime(old, (1e9, 1e9))
-    import_prior(small_checkpoint(tmp_path), ImportOptions(name="mine"))
+    import_prior(small_checkpoint(tmp_path), ImportOptions(name="mine", despite_trial=True))
     assert sorted(path.name for path in store.iterdir()) == [".import-new.partial", "mine"]
 
 
@@ -264,5 +281,5 @@ def test_plain_values_of_the_optimiser_do_no_harm(store: Path, tmp_path: Path, i
     network = random_network({"class": "NCSNpp", "width": 8, "multipliers": [1, 2], "blocks": 1})
     checkpoint = score_sde(network)
     checkpoint["optimizer"] = OrderedDict(state=OrderedDict(), param_groups=[{"betas": (0.9, 0.999), "name": None}])
-    done = import_prior(save(checkpoint, tmp_path / "checkpoint_1.pth"), ImportOptions())
+    done = import_prior(save(checkpoint, tmp_path / "checkpoint_1.pth"), ImportOptions(despite_trial=True))
     assert done.info.name == "iscs-ct"

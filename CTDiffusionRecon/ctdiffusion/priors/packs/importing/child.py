@@ -1,7 +1,8 @@
 """The throw-away process that opens a foreign checkpoint: `python -m ctdiffusion.priors.packs.importing.child JSON`.
 
-Nothing but tensors and plain values is unpickled (PyTorch's weights-only loader), within limits on memory, computing
-time and size of files. What it leaves is `weights.safetensors` and `result.json`, which the caller does not trust.
+Nothing but tensors and plain values is unpickled (PyTorch's weights-only loader, for EDM's files `edmpickle`), within
+limits on memory, computing time and size of files. What it leaves is `weights.safetensors` and `result.json`, which the
+caller does not trust.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..pack import WEIGHTS_FILE
-from . import diffusers, layouts
+from . import diffusers, edm, edmpickle, layouts
 from .converted import Converted, NotThisNetwork, Settings
 
 RESULT_FILE = "result.json"
@@ -28,7 +29,10 @@ def main(arguments: list[str]) -> int:
     """Convert what the request names; returns the exit code (0 converted, 2 refused)."""
     request = json.loads(Path(arguments[0]).read_text(encoding="utf-8"))
     source, target = Path(request["source"]), Path(request["target"])
-    settings = Settings(**request["settings"])
+    asked: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in request["settings"].items()
+    }
+    settings = Settings(**asked)
     limit(int(request["bytes"]), int(request["seconds"]))
     try:
         converted = convert(source, settings)
@@ -54,6 +58,7 @@ def convert(source: Path, settings: Settings) -> Converted:
     if source.is_dir():
         if settings.layout not in ("", diffusers.NAME):
             raise ValueError(f"a folder has layout {diffusers.NAME}, not {settings.layout}")
+        layouts.check_options(settings, diffusers.NAME, diffusers.OPTIONS)
         return diffusers.convert(source, settings)
     return layouts.convert(_load(source), settings)
 
@@ -93,13 +98,18 @@ def _load(source: Path) -> object:
     import torch
 
     try:
+        if edmpickle.is_edm_pickle(source):
+            return {edm.SNAPSHOT: edmpickle.load(source)}
         return torch.load(source, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         found = _GLOBAL.search(str(error))
         wants = f" ({found[1]})" if found else ""
         text = f"the file holds more than tensors and plain values{wants}: refused, nothing of it was run"
         raise ValueError(text) from None
-    except (EOFError, RuntimeError, KeyError, UnicodeDecodeError, IndexError, AttributeError) as error:
+    except (MemoryError, OSError):
+        raise
+    except Exception as error:
+        # Damaged bytes make PyTorch's loader raise anything.
         if isinstance(error, RuntimeError) and "memory" in str(error).lower():
             raise
         raise ValueError(f"not a PyTorch checkpoint: {_text(error)}") from None

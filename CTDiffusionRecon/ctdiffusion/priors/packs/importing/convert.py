@@ -4,78 +4,37 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from ....core.atomic import TEMPORARY, publish_folder
 from ....core.folders import package_folder
 from ....core.strictjson import read_object
-from ....core.units import HUWindow
 from ...prior import PriorInfo
-from ...vp import VPDenoiser
-from ..folders import check_name, user_folder
+from ..folders import user_folder
 from ..pack import LARGEST_WEIGHTS, WEIGHTS_FILE, find_packs, sha256_of, write_info
 from ..trial import Trial, try_out
 from . import child, diffusers
 from .converted import NotThisNetwork, Settings
-from .layouts import LAYOUTS
-from .presets import Preset, preset_named
+from .describe import describe
+from .options import ImportOptions
+from .presets import preset_named
 
 TIME_LIMIT_S = 900
 # score_sde's checkpoints hold the weights four times (raw, averaged, two moments of the optimiser).
 LARGEST_SOURCE = 4 * LARGEST_WEIGHTS
 _WORKSHOP = ".import-"
 _STALE_S = 86_400.0
-
-
-@dataclass(frozen=True)
-class ImportOptions:
-    """What a checkpoint does not tell; whatever is left out comes from the preset.
-
-    Attributes:
-        layout: name of the layout, empty to recognise it.
-        preset: name of the published configuration, empty for the likeliest.
-        name: name of the pack, empty for the preset's.
-        modality: CT or MR.
-        domain: image or sinogram.
-        window: HU interval that the network sees as [0, 1].
-        spacing: pixel sizes in mm that it was trained on.
-        image_size: side in pixels of the training images.
-        head_channels: feature channels of an attention head.
-        licence: licence of the weights.
-    """
-
-    layout: str = ""
-    preset: str = ""
-    name: str = ""
-    modality: str = ""
-    domain: str = ""
-    window: tuple[float, float] | None = None
-    spacing: tuple[float, float] | None = None
-    image_size: int = 0
-    head_channels: int = 0
-    licence: str = ""
-
-    def __post_init__(self) -> None:
-        if self.layout and self.layout not in LAYOUTS:
-            raise ValueError(f"layout: must be one of {', '.join(LAYOUTS)}, got {self.layout!r}")
-        if self.name:
-            check_name(self.name)
-        if self.window is not None:
-            HUWindow(*self.window)
-        if self.spacing is not None and not 0.0 < self.spacing[0] <= self.spacing[1] < 1000.0:
-            raise ValueError(f"spacing: two increasing pixel sizes in mm, got {self.spacing[0]}, {self.spacing[1]}")
-        if not 0 <= self.image_size <= 65_536 or not 0 <= self.head_channels <= 65_536:
-            raise ValueError(f"image_size, head_channels: got {self.image_size}, {self.head_channels}")
+_OPTION = re.compile(r"--[a-z-]+")
+# Options that change nothing of what the network computes.
+_NEUTRAL = {"--licence", "--modality", "--image-size", "--labels"}
 
 
 @dataclass(frozen=True)
@@ -93,7 +52,8 @@ def import_prior(source: Path, options: ImportOptions, time_limit_s: float = TIM
 
     Raises:
         NotThisNetwork: lists every tensor that is missing, unexpected or misshapen.
-        ValueError: not a checkpoint of a known layout, too large, or a pack of that name exists.
+        ValueError: not a checkpoint of a known layout, too large, a pack of that name exists, or the network leaves
+            test images no better than they were (unless `options.despite_trial`).
         OSError: the pack cannot be written.
     """
     weights = _weights_file(source)
@@ -107,19 +67,32 @@ def import_prior(source: Path, options: ImportOptions, time_limit_s: float = TIM
         # One folder deeper than packs are looked for.
         pack = Path(workshop) / "pack"
         pack.mkdir()
-        result = _run_child(source, Path(workshop), Settings(options.layout, options.head_channels), size, time_limit_s)
+        result = _run_child(source, Path(workshop), options.settings(), size, time_limit_s)
         preset = preset_named(options.preset or str(result["preset"]), str(result["layout"]))
         name = options.name or preset.name
         if name in find_packs() or (store / name).exists():
             raise ValueError(f"name: a pack named {name} is there already; choose another with --name, or remove it")
-        info = _describe(name, result, preset, options, source)
+        info = describe(name, result, preset, options, source)
         os.replace(Path(workshop) / WEIGHTS_FILE, pack / WEIGHTS_FILE)
         (pack / WEIGHTS_FILE).chmod(0o644)
         info = _sealed(pack, info, weights)
         # Loads the pack as every method will.
         trial = try_out(pack)
+        if not trial.improves and not options.despite_trial:
+            raise ValueError(_useless(source, trial, info))
         publish_folder(pack, store / name)
     return Imported(info, store / name, tuple(info.origin["assumed"]), trial)
+
+
+def _useless(source: Path, trial: Trial, info: PriorInfo) -> str:
+    """Why a network is not taken, in one line."""
+    share = f"{100.0 * max(trial.remaining.values()):.0f} % of the {trial.what} remain"
+    options = sorted(set(_OPTION.findall(" ".join(info.origin["assumed"]))) - _NEUTRAL)
+    return (
+        f"{source}: {trial.verdict} ({share}): untrained weights, or something that was assumed is wrong "
+        f"({', '.join(options)}); "
+        "--despite-trial takes it anyway"
+    )
 
 
 def _weights_file(source: Path) -> Path:
@@ -170,63 +143,6 @@ def _run_child(source: Path, target: Path, settings: Settings, size: int, second
     if "error" in result:
         raise ValueError(f"{source}: {result['error']}")
     return result
-
-
-def _describe(
-    name: str, result: Mapping[str, Any], preset: Preset, options: ImportOptions, source: Path
-) -> PriorInfo:
-    """The metadata of the pack, but for the hashes."""
-    parametrisation = {**result["parametrisation"], **preset.parametrisation}
-    network = dict(result["network"])
-    channels = int(network["channels"]) if "channels" in network else int(network["config"]["in_channels"])
-    given = {"window": options.window, "spacing": options.spacing}
-    assumed = [*result["assumed"], *(text for text in preset.assumed if not _said(text, given))]
-    if preset.network and any(network.get(key) != value for key, value in preset.network.items()):
-        assumed.insert(0, f"that what is known of {preset.name} holds for this network, which has another size")
-    return PriorInfo(
-        name=name,
-        version="1",
-        modality=options.modality or preset.modality,
-        domain=options.domain or preset.domain,
-        network=network,
-        parametrisation=parametrisation,
-        channels=channels,
-        window=options.window or preset.window,
-        sigma_range=_sigma_range(parametrisation, result["sigma_range"]),
-        spacing_range=options.spacing or preset.spacing_range,
-        labels=preset.labels if channels > 1 else (0,),
-        crop=options.image_size or preset.crop,
-        body_parts=preset.body_parts,
-        training_data=preset.training_data,
-        licence=options.licence or preset.licence,
-        attribution=f"Weights by the authors of {preset.source}, converted from their file.",
-        scan=preset.scan,
-        origin={
-            "file": source.name,
-            "layout": result["layout"],
-            "preset": preset.name,
-            "weights": result["weights"],
-            "licence_note": options.licence or preset.licence,
-            "assumed": assumed,
-        },
-    )
-
-
-def _sigma_range(parametrisation: Mapping[str, Any], stored: list[float] | None) -> tuple[float, float]:
-    if parametrisation["kind"] == "vp":
-        arguments = {key: value for key, value in parametrisation.items() if key != "kind"}
-        try:
-            return VPDenoiser(nn.Identity(), **arguments).sigma_range()
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"noise schedule: {error}") from None
-    # Restoring networks have no noise levels.
-    low, high = stored or (0.0, 0.0)
-    return float(low), float(high)
-
-
-def _said(assumption: str, given: Mapping[str, object]) -> bool:
-    """Whether the user gave the value that a preset would assume."""
-    return any(f"--{name} " in assumption and value is not None for name, value in given.items())
 
 
 def _sealed(pack: Path, info: PriorInfo, weights: Path) -> PriorInfo:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -26,13 +26,35 @@ class NotThisNetwork(ValueError):
 class Settings:
     """What a checkpoint does not tell and the user may.
 
+    What is 0, empty or None is taken from the tensors or, where they do not tell, from what is published.
+
     Attributes:
         layout: name of the layout, empty to recognise it.
-        head_channels: feature channels of an attention head, 0 to take what the published configuration has.
+        head_channels: feature channels of an attention head (ADM).
+        heads: number of attention heads, whatever the channels (ADM).
+        heads_up: number of them on the way up, where it is another one (ADM).
+        new_attention_order: whether queries, keys and values are split before the heads (ADM).
+        resample_filter: taps of the resampling filter; an empty one for none (NCSN++, EDM).
+        skip_rescale: whether sums of a path and its residual are divided by sqrt(2) (NCSN++).
+        scale_by_sigma: whether the output is divided by sigma (NCSN++).
+        centred: whether the training data were centred about 0 (NCSN++).
+        activation: swish, elu, relu or lrelu (NCSN++).
     """
 
     layout: str = ""
     head_channels: int = 0
+    heads: int = 0
+    heads_up: int = 0
+    new_attention_order: bool | None = None
+    resample_filter: tuple[float, ...] | None = None
+    skip_rescale: bool | None = None
+    scale_by_sigma: bool | None = None
+    centred: bool | None = None
+    activation: str = ""
+
+    def given(self) -> set[str]:
+        """Names of the settings that say something."""
+        return {item.name for item in fields(self) if getattr(self, item.name) != item.default}
 
 
 @dataclass(frozen=True)
@@ -48,6 +70,7 @@ class Converted:
         sigma_range: trained noise levels where the checkpoint has them.
         weights: which of the checkpoint's weights these are.
         assumed: what was taken for granted because the checkpoint does not tell it.
+        told: options whose value the checkpoint itself tells.
     """
 
     layout: str
@@ -57,7 +80,19 @@ class Converted:
     parametrisation: dict[str, Any]
     weights: str
     sigma_range: tuple[float, float] | None = None
-    assumed: tuple[str, ...] = field(default=())
+    assumed: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
+
+
+def option_text(name: str) -> str:
+    """The command line's name of an option."""
+    return "--" + name.replace("_", "-")
+
+
+def assumption(text: str, *options: str) -> str:
+    """One line of what was assumed, with the options that say otherwise."""
+    names = " or ".join(options)
+    return f"{text} ({names} {'says' if len(options) == 1 else 'say'} otherwise)"
 
 
 def fit(network: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -127,13 +162,6 @@ def shape_of(tensors: Mapping[str, Tensor], name: str, dimensions: int) -> tuple
     return shape
 
 
-def multiples(sizes: Sequence[int], unit: int, what: str) -> list[int]:
-    """Channel numbers in units of the network's width.
-
-    Raises:
-        ValueError: not a multiple.
-    """
-    for size in sizes:
-        if size % unit:
-            raise ValueError(f"{what}: {size} feature channels are not a multiple of {unit}")
-    return [size // unit for size in sizes]
+def multiples(sizes: Sequence[int], unit: int) -> list[float]:
+    """Channel numbers in units of the network's width: whole where they are, else fractions such as 0.5."""
+    return [size // unit if size % unit == 0 else size / unit for size in sizes]

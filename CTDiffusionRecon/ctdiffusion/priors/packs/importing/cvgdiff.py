@@ -11,6 +11,9 @@ from torch import Tensor
 from .converted import Converted, Settings, fit, multiples, named_tensors, shape_of
 
 NAME = "cvgdiff"
+OPTIONS: frozenset[str] = frozenset()
+# More than any published network has, and few enough to build.
+MOST_LEVELS, MOST_BLOCKS = 16, 64
 _LEVEL = re.compile(r"down\.(\d+)\.block\.(\d+)\.conv1\.weight")
 
 
@@ -52,12 +55,14 @@ def architecture(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
     blocks = 1 + max((int(match[2]) for match in found), default=-1)
     if not levels:
         raise ValueError("the checkpoint has no tensor down.0.block.0.conv1.weight")
+    if levels > MOST_LEVELS or blocks > MOST_BLOCKS:
+        raise ValueError(f"{levels} levels of {blocks} blocks are no DDPM U-Net")
     sizes = [shape_of(tensors, f"down.{level}.block.0.conv1.weight", 4)[0] for level in range(levels)]
     return {
         "class": "DDPMUNet",
         "channels": channels,
         "width": width,
-        "multipliers": multiples(sizes, width, "down"),
+        "multipliers": multiples(sizes, width),
         "blocks": blocks,
         "attention_levels": [level for level in range(levels) if f"down.{level}.attn.0.q.weight" in tensors],
     }

@@ -8,12 +8,18 @@ from typing import Any
 from torch import Tensor
 
 from ....core.strictjson import read_object
+from ...vp import COSINE
 from .converted import Converted, Settings, fit
 
 NAME = "diffusers"
+OPTIONS: frozenset[str] = frozenset()
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
 SCHEDULER_FILE = "scheduler_config.json"
+# How the package calls it.
+COSINE_HERE = "squaredcos_cap_v2"
+# What the scheduler of a pipeline says.
+TOLD = ("timesteps", "betas", "schedule", "prediction")
 
 
 def network_folder(folder: Path) -> Path:
@@ -44,7 +50,7 @@ def convert(folder: Path, settings: Settings) -> Converted:
         raise ValueError(f"{place / CONFIG_FILE}: only UNet2DModel is read, not {config.get('_class_name')!r}")
     network = {"class": "DiffusersUNet", "config": {k: v for k, v in config.items() if not k.startswith("_")}}
     tensors: dict[str, Tensor] = {f"unet.{name}": v for name, v in load_file(str(place / WEIGHTS_FILE)).items()}
-    parametrisation, assumed = _schedule(place)
+    parametrisation = _schedule(place)
     return Converted(
         layout=NAME,
         preset="dm4ct-lodochallenge",
@@ -52,24 +58,25 @@ def convert(folder: Path, settings: Settings) -> Converted:
         tensors=fit(network, tensors),
         parametrisation=parametrisation,
         weights="as stored",
-        assumed=assumed,
+        told=TOLD if len(parametrisation) > 1 else (),
     )
 
 
-def _schedule(place: Path) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """The noise schedule of a pipeline; a network that lies alone has the scheduler's defaults."""
+def _schedule(place: Path) -> dict[str, Any]:
+    """The noise schedule of a pipeline; a network that lies alone is taken to have the usual one."""
     candidates = [place / SCHEDULER_FILE, place.parent / "scheduler" / SCHEDULER_FILE]
     path = next((candidate for candidate in candidates if candidate.is_file()), None)
     if path is None:
-        return {"kind": "vp"}, ("DDPMScheduler's defaults: 1000 steps, linear betas 1e-4 to 0.02, noise prediction",)
+        return {"kind": "vp"}
     scheduler = read_object(path)
     if scheduler.get("trained_betas") is not None or scheduler.get("rescale_betas_zero_snr"):
         raise ValueError(f"{path}: betas of its own are not read")
+    schedule = scheduler.get("beta_schedule", "linear")
     return {
         "kind": "vp",
         "steps": scheduler.get("num_train_timesteps", 1000),
         "beta_start": scheduler.get("beta_start", 1e-4),
         "beta_end": scheduler.get("beta_end", 0.02),
-        "schedule": scheduler.get("beta_schedule", "linear"),
+        "schedule": COSINE if schedule == COSINE_HERE else schedule,
         "prediction": scheduler.get("prediction_type", "epsilon"),
-    }, ()
+    }

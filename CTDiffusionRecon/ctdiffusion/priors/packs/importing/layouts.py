@@ -6,25 +6,27 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import adm, cvgdiff, diffusers, score_sde
-from .converted import Converted, Settings
+from . import adm, cvgdiff, diffusers, edm, score_sde
+from .converted import Converted, Settings, option_text
 
 
 @dataclass(frozen=True)
 class Layout:
-    """One layout of checkpoint files: how to recognise and how to convert it."""
+    """One layout of checkpoint files: how to recognise and how to convert it, and which settings mean something."""
 
     name: str
     recognises: Callable[[object], bool]
     convert: Callable[[Mapping[str, Any], Settings], Converted]
+    options: frozenset[str]
 
 
 # In the order in which they are tried.
 FILE_LAYOUTS = (
-    Layout(score_sde.NAME, score_sde.recognises, score_sde.convert),
-    Layout(adm.WRAPPED, adm.recognises_wrapped, adm.convert_wrapped),
-    Layout(cvgdiff.NAME, cvgdiff.recognises, cvgdiff.convert),
-    Layout(adm.NAME, adm.recognises, adm.convert),
+    Layout(edm.NAME, edm.recognises, edm.convert, edm.OPTIONS),
+    Layout(score_sde.NAME, score_sde.recognises, score_sde.convert, score_sde.OPTIONS),
+    Layout(adm.WRAPPED, adm.recognises_wrapped, adm.convert_wrapped, adm.OPTIONS),
+    Layout(cvgdiff.NAME, cvgdiff.recognises, cvgdiff.convert, cvgdiff.OPTIONS),
+    Layout(adm.NAME, adm.recognises, adm.convert, adm.OPTIONS),
 )
 LAYOUTS = (*(layout.name for layout in FILE_LAYOUTS), diffusers.NAME)
 
@@ -39,8 +41,19 @@ def convert(checkpoint: object, settings: Settings) -> Converted:
         raise ValueError(f"the checkpoint holds a {type(checkpoint).__name__}, not named values")
     for layout in FILE_LAYOUTS:
         if settings.layout == layout.name or (not settings.layout and layout.recognises(checkpoint)):
+            check_options(settings, layout.name, layout.options)
             return layout.convert(checkpoint, settings)
     if settings.layout:
         raise ValueError(f"layout {settings.layout} is a folder, not a file")
     shown = ", ".join(str(name)[:40] for name in list(checkpoint)[:5])
     raise ValueError(f"none of the layouts {', '.join(LAYOUTS)}; the checkpoint begins with: {shown or 'nothing'}")
+
+
+def check_options(settings: Settings, layout: str, known: frozenset[str]) -> None:
+    """Refuse settings that mean nothing for a layout, lest somebody believe that they did something.
+
+    Raises:
+        ValueError: names the first of them.
+    """
+    if foreign := sorted(settings.given() - known - {"layout"}):
+        raise ValueError(f"{option_text(foreign[0])} means nothing for a checkpoint of layout {layout}")

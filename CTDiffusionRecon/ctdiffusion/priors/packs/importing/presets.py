@@ -2,59 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import replace
 
-from . import adm, cvgdiff, diffusers, score_sde
+from . import cvgdiff, diffusers, edm, score_sde
+from .adm_presets import ADM_PRESETS
+from .preset import AAPM_256, AAPM_512, ISCS_WINDOW, NO_LICENCE, Preset
 
-# The HU interval that ISCS maps to [0, 1]. The networks of DiffusionMBIR and DDS were trained on the same images by
-# people who never published their scale.
-_ISCS_WINDOW = (-1000.0, 1600.0)
-_AAPM = ("AAPM Low Dose CT Grand Challenge 2016",)
-_AAPM_BODY = ("chest", "abdomen")
-# Pixels of the AAPM volumes at 512 x 512 measure 0.66 to 0.86 mm; most networks saw them at half the size.
-_AAPM_512 = (0.66, 0.86)
-_AAPM_256 = (1.3, 1.75)
-_WINDOW_UNPUBLISHED = "the HU window (its authors never published it; --window says otherwise)"
-_SPACING_UNPUBLISHED = "the pixel size (--spacing says otherwise)"
 # CvG-Diff's network sees the attenuation in 1/cm with 0.192 for water: 0 and 1 are these HU.
 _CVG_WINDOW = (-1000.0, 1000.0 / 0.192 - 1000.0)
 
 
-@dataclass(frozen=True)
-class Preset:
-    """A published configuration.
-
-    Attributes:
-        name: how the option --preset calls it.
-        layouts: layouts its checkpoints may have.
-        source: the paper or repository whose authors made the weights.
-        modality, domain, window, spacing_range, labels, crop, body_parts, training_data, licence: see `PriorInfo`.
-        network: arguments of the published network.
-        parametrisation: what the checkpoint does not tell of it.
-        scan: the only scan that it was trained on, if there is one.
-        assumed: which of these values nobody published.
-    """
-
-    name: str
-    layouts: tuple[str, ...]
-    source: str
-    window: tuple[float, float]
-    spacing_range: tuple[float, float]
-    crop: int
-    licence: str
-    modality: str = "CT"
-    domain: str = "image"
-    labels: tuple[int, ...] = (0,)
-    body_parts: tuple[str, ...] = _AAPM_BODY
-    training_data: tuple[str, ...] = _AAPM
-    network: dict[str, Any] = field(default_factory=dict)
-    parametrisation: dict[str, Any] = field(default_factory=dict)
-    scan: dict[str, Any] = field(default_factory=dict)
-    assumed: tuple[str, ...] = ()
-
-
-_NO_LICENCE = "none stated by the authors"
 _ISCS_NETWORK = {
     "class": "NCSNpp",
     "channels": 1,
@@ -92,27 +49,6 @@ _CVG_NETWORK = {
     "blocks": 2,
     "attention_levels": [],
 }
-_BLEND_NETWORK = {
-    "class": "ADMUNet",
-    "channels": 3,
-    "outputs": 6,
-    "width": 256,
-    "multipliers": [1, 1, 2, 2, 4, 4],
-    "labels": 1000,
-    "head_channels": 64,
-}
-_DDS_NETWORK = {
-    "class": "ADMUNet",
-    "channels": 1,
-    "outputs": 2,
-    "width": 256,
-    "multipliers": [1, 1, 2, 2, 4, 4],
-    "blocks": 1,
-    "attention_levels": [4],
-    "head_channels": 64,
-}
-_BLEND = {"data_range": [-1.0, 1.0], "same_slice_label": 1}
-
 _MSDIFF = Preset(
     name="msdiff",
     layouts=(score_sde.NAME,),
@@ -124,7 +60,7 @@ _MSDIFF = Preset(
     licence="none stated; the group's other repositories say non-commercial",
     network=_MSDIFF_NETWORK,
     scan=_MSDIFF_SCAN,
-    assumed=("the unit of the sinograms",),
+    unpublished=("window",),
 )
 
 _PRESETS = (
@@ -132,12 +68,12 @@ _PRESETS = (
         name="iscs-ct",
         layouts=(score_sde.NAME,),
         source="ISCS, arXiv 2602.04162",
-        window=_ISCS_WINDOW,
-        spacing_range=_AAPM_256,
+        window=ISCS_WINDOW,
+        spacing_range=AAPM_256,
         crop=256,
         licence="Apache-2.0 (of the repository)",
         network=_ISCS_NETWORK,
-        assumed=(_SPACING_UNPUBLISHED,),
+        unpublished=("spacing",),
     ),
     Preset(
         name="iscs-mr",
@@ -151,18 +87,19 @@ _PRESETS = (
         training_data=("IXI T1",),
         licence="Apache-2.0 (of the repository)",
         network=_ISCS_NETWORK,
-        assumed=("that the volume's maximum is the robust maximum", _SPACING_UNPUBLISHED),
+        unpublished=("spacing",),
+        notes=("that the volume's maximum is the robust maximum",),
     ),
     Preset(
         name="diffusionmbir-aapm256",
         layouts=(score_sde.NAME,),
         source="DiffusionMBIR, arXiv 2211.10655",
-        window=_ISCS_WINDOW,
-        spacing_range=_AAPM_256,
+        window=ISCS_WINDOW,
+        spacing_range=AAPM_256,
         crop=256,
-        licence=_NO_LICENCE,
+        licence=NO_LICENCE,
         network=_ISCS_NETWORK,
-        assumed=(_WINDOW_UNPUBLISHED, _SPACING_UNPUBLISHED),
+        unpublished=("window", "spacing"),
     ),
     _MSDIFF,
     replace(_MSDIFF, name="gmsd", source="GMSD, IEEE TRPMS 2024"),
@@ -171,9 +108,9 @@ _PRESETS = (
         layouts=(cvgdiff.NAME,),
         source="CvG-Diff",
         window=_CVG_WINDOW,
-        spacing_range=_AAPM_256,
+        spacing_range=AAPM_256,
         crop=256,
-        licence=_NO_LICENCE,
+        licence=NO_LICENCE,
         network=_CVG_NETWORK,
         parametrisation={"levels": [288, 234, 180, 126, 72, 54, 36, 18]},
         scan={
@@ -182,48 +119,36 @@ _PRESETS = (
             "source_to_isocentre_px": [1075.0, 1075.0],
             "reference": "flat fan, 1075 pixels to the isocentre, 2150 to the detector, 672 columns of 2 pixels",
         },
-        assumed=(_SPACING_UNPUBLISHED,),
+        unpublished=("spacing",),
     ),
+    *ADM_PRESETS,
     Preset(
-        name="diffusionblend-aapm",
-        layouts=(adm.WRAPPED,),
-        source="DiffusionBlend, arXiv 2406.10211",
-        window=_ISCS_WINDOW,
-        spacing_range=_AAPM_256,
+        name="dcpnpdp-abdomen",
+        layouts=(edm.NAME,),
+        source="DC-PnPDP, arXiv 2602.23214",
+        # Bone of more than 800 HU is as bright as 800 HU to it.
+        window=(-800.0, 800.0),
+        # Pixels of AbdomenCT-1K at 512 x 512, of slices of 1 mm or less, measure 0.6 to 1 mm; half the size was shown.
+        spacing_range=(1.2, 2.0),
         crop=256,
-        labels=(1, 3),
-        licence="MIT (README of the repository)",
-        network=_BLEND_NETWORK,
-        parametrisation=_BLEND,
-        assumed=(_WINDOW_UNPUBLISHED, _SPACING_UNPUBLISHED),
-    ),
-    Preset(
-        name="diffusionblend-lidc",
-        layouts=(adm.WRAPPED,),
-        source="DiffusionBlend, arXiv 2406.10211",
-        window=_ISCS_WINDOW,
-        spacing_range=(1.0, 2.0),
-        crop=256,
-        labels=(1, 3),
-        body_parts=("chest",),
-        training_data=("LIDC-IDRI",),
-        licence="MIT (README of the repository)",
-        network=_BLEND_NETWORK,
-        parametrisation=_BLEND,
-        assumed=(_WINDOW_UNPUBLISHED, _SPACING_UNPUBLISHED),
-    ),
-    Preset(
-        name="dds-aapm256",
-        layouts=(adm.NAME,),
-        source="DDS, arXiv 2303.05754",
-        window=_ISCS_WINDOW,
-        spacing_range=_AAPM_256,
-        crop=256,
-        licence=_NO_LICENCE,
-        network=_DDS_NETWORK,
-        # DDS's code adds noise to images in [0, 1] as they are.
-        parametrisation={"data_range": [0.0, 1.0]},
-        assumed=(_WINDOW_UNPUBLISHED, _SPACING_UNPUBLISHED),
+        body_parts=("abdomen",),
+        training_data=("AbdomenCT-1K, 219 volumes of slices of 1 mm or less",),
+        licence=NO_LICENCE,
+        network={
+            "class": "SongUNet",
+            "channels": 1,
+            "resolution": 256,
+            "width": 128,
+            "multipliers": [1, 1, 2, 2, 2, 2, 2],
+            "blocks": 4,
+            "attention_levels": [4],
+            "embedding": "positional",
+            "encoder": "standard",
+            "decoder": "standard",
+            "resample_filter": [1.0, 1.0],
+        },
+        parametrisation={"data_range": [-1.0, 1.0]},
+        unpublished=("spacing",),
     ),
     Preset(
         name="dm4ct-lodochallenge",
@@ -231,11 +156,11 @@ _PRESETS = (
         source="DM4CT, github.com/DM4CT/DM4CT",
         # Scaled by the data's own minimum and maximum, which were not published: the scanner's whole range.
         window=(-1024.0, 3071.0),
-        spacing_range=_AAPM_512,
+        spacing_range=AAPM_512,
         crop=512,
-        licence=_NO_LICENCE,
+        licence=NO_LICENCE,
         parametrisation={"data_range": [-1.0, 1.0]},
-        assumed=(_WINDOW_UNPUBLISHED, _SPACING_UNPUBLISHED),
+        unpublished=("window", "spacing"),
     ),
 )
 PRESETS = {preset.name: preset for preset in _PRESETS}

@@ -14,17 +14,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...networks.fir import BINOMIAL
+from ...networks.style import describe_taps
 from ..bounds import check_tensors
 from ..pack import build_network
-from .converted import Converted, NotThisNetwork, Settings, fit, multiples, named_tensors, shape_of
+from .converted import Converted, NotThisNetwork, Settings, assumption, fit, multiples, named_tensors, shape_of
 
 NAME = "score_sde"
+OPTIONS = frozenset({"resample_filter", "skip_rescale", "scale_by_sigma", "centred", "activation"})
 _MODULE = re.compile(r"all_modules\.(\d+)\.(.+)")
 
 
 def recognises(checkpoint: object) -> bool:
     """Whether a checkpoint has this layout."""
-    return isinstance(checkpoint, Mapping) and "model" in checkpoint and "ema" in checkpoint
+    return isinstance(checkpoint, Mapping) and "model" in checkpoint and "ema" in checkpoint and not _of_adm(checkpoint)
+
+
+def _of_adm(checkpoint: Mapping[str, Any]) -> bool:
+    model = checkpoint["model"]
+    return isinstance(model, Mapping) and any(str(name).endswith("time_embed.0.weight") for name in model)
 
 
 def convert(checkpoint: Mapping[str, Any], settings: Settings) -> Converted:
@@ -33,10 +41,11 @@ def convert(checkpoint: Mapping[str, Any], settings: Settings) -> Converted:
     Raises:
         ValueError: something is missing or does not fit.
     """
-    if not recognises(checkpoint):
+    if "model" not in checkpoint or "ema" not in checkpoint:
         raise ValueError("the checkpoint has no `model` and `ema`")
     raw = named_tensors(checkpoint["model"], "model", "module.")
-    network = architecture(raw)
+    style, assumed = _style(raw, settings)
+    network = {**architecture(raw), **style}
     sigmas = raw["sigmas"].double()
     low, high = float(sigmas.min()), float(sigmas.max())
     if not 0.0 < low < high < 1e6:
@@ -47,10 +56,44 @@ def convert(checkpoint: Mapping[str, Any], settings: Settings) -> Converted:
         preset="iscs-ct" if network["input_pyramid"] == "residual" else "msdiff",
         network=network,
         tensors=fit(network, tensors),
-        parametrisation={"kind": "ve"},
+        parametrisation={"kind": "ve", "data_range": [-1.0, 1.0] if network["centred"] else [0.0, 1.0]},
         weights="exponential moving average (ema)",
         sigma_range=(low, high),
+        assumed=assumed,
     )
+
+
+def _style(raw: Mapping[str, Tensor], settings: Settings) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The arguments of `NCSNpp` that no shape tells, and what of them had to be assumed.
+
+    Raises:
+        ValueError: a filter where the tensors show that there is none, or none where they show one.
+    """
+    assumed = []
+    strided = {_kind(module) for module in _parts_by_module(raw).values()}
+    taps, filtered = settings.resample_filter, "strided input" in strided
+    unfiltered = "unfiltered strided input" in strided
+    if taps is None:
+        taps = () if unfiltered else BINOMIAL
+        if not unfiltered:
+            assumed.append(assumption(f"resampling with the filter {describe_taps(taps)}", "--resample-filter"))
+    elif bool(taps) is unfiltered and (filtered or unfiltered):
+        raise ValueError(f"resample_filter: the tensors show that it resamples {'with' if filtered else 'without'} one")
+    flags = {
+        "skip_rescale": (True, "sums with a residual are divided by sqrt(2)", "--no-skip-rescale"),
+        "scale_by_sigma": (True, "the output is divided by sigma", "--no-scale-by-sigma"),
+        "centred": (False, "data in [0, 1], which the network itself doubles and shifts to [-1, 1]", "--centred"),
+    }
+    found: dict[str, Any] = {"resample_filter": list(taps)}
+    for name, (usual, text, option) in flags.items():
+        given = getattr(settings, name)
+        found[name] = usual if given is None else given
+        if given is None:
+            assumed.append(assumption(text, option))
+    found["activation"] = settings.activation or "swish"
+    if not settings.activation:
+        assumed.append(assumption("activation swish", "--activation"))
+    return found, tuple(assumed)
 
 
 def architecture(raw: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -60,6 +103,8 @@ def architecture(raw: Mapping[str, Tensor]) -> dict[str, Any]:
         ValueError: not the tensors of an NCSN++ with BigGAN blocks.
     """
     parts = _parts_by_module(raw)
+    if "all_modules.0.W" not in raw and "all_modules.0.weight" in raw:
+        raise ValueError("the first module is no Fourier embedding: score_sde's networks with timesteps are not read")
     width = shape_of(raw, "all_modules.0.W", 1)[0]
     channels = shape_of(raw, "all_modules.3.weight", 4)[1]
     noise_levels = shape_of(raw, "sigmas", 1)[0]
@@ -67,6 +112,7 @@ def architecture(raw: Mapping[str, Tensor]) -> dict[str, Any]:
     plain = [index for index, kind in sorted(kinds.items()) if kind == "block"]
     resampling = sum(kind == "resampling block" for kind in kinds.values())
     levels = resampling // 2 + 1
+    pyramid = {"added input": "input_skip", "strided input": "residual", "unfiltered strided input": "residual"}
     # Per level n blocks on the way down, n + 1 on the way up; two in the middle.
     blocks, odd = divmod(len(plain) - 2 - levels, 2 * levels)
     if resampling % 2 or odd or blocks < 1:
@@ -82,14 +128,13 @@ def architecture(raw: Mapping[str, Tensor]) -> dict[str, Any]:
                 attention_levels.append(level)
                 index += 1
         sizes.append(out)
-        index += 2 if kinds.get(index + 1) in ("added input", "strided input") else 1
-    pyramid = {"added input": "input_skip", "strided input": "residual"}
+        index += 2 if kinds.get(index + 1) in pyramid else 1
     found = sorted({pyramid[kind] for kind in kinds.values() if kind in pyramid})
     return {
         "class": "NCSNpp",
         "channels": channels,
         "width": width,
-        "multipliers": multiples(sizes, width, "all_modules"),
+        "multipliers": multiples(sizes, width),
         "blocks": blocks,
         "attention_levels": sorted(set(attention_levels)),
         "input_pyramid": found[0] if found else "none",
@@ -117,7 +162,7 @@ def _kind(module: Mapping[str, Tensor]) -> str:
     if "Conv2d_0.weight" in module:
         return "strided input"
     if "Conv_0.weight" in module:
-        return "added input"
+        return "added input" if module["Conv_0.weight"].shape[2:] == (1, 1) else "unfiltered strided input"
     return "norm" if "weight" in module and module["weight"].ndim == 1 else "layer"
 
 

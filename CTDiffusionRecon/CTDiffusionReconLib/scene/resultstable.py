@@ -7,7 +7,7 @@ import vtk
 
 from ..engine.slicerengine import scenesKeepPaths
 from ..queue.job import ReconstructionJob
-from ..scene.provenance import PREFIX, attributes
+from .provenance import PREFIX, attributes
 
 TABLE_NAME = "Reconstruction results"
 MARK = PREFIX + "ResultsTable"

@@ -5,7 +5,7 @@ import slicer
 import vtk
 from slicer.ScriptedLoadableModule import ScriptedLoadableModuleTest
 
-from .scene.sampledata import loadSample, registerSampleData
+from .sampledata import loadSample, registerSampleData
 
 
 def makeLogic():

@@ -1,65 +1,17 @@
-"""What the panel knows of the engine: methods, parameters, priors, device, and how it asks."""
+"""What the panel asks of the engine: priors, device, time and memory, and how it asks."""
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 
 import pytest
-from ctdiffusion.commands.catalogue import catalogue
-from ctdiffusion.core.schema import from_mapping
-from ctdiffusion.methods.registry import methods
-from CTDiffusionReconLib.engine.catalogue import (
-    check_values,
-    checked,
-    defaults,
-    find_priors,
-    method_named,
-    shipped_catalogue,
-)
 from CTDiffusionReconLib.engine.devices import device_line
 from CTDiffusionReconLib.engine.engine import find_engine
 from CTDiffusionReconLib.engine.estimate import estimate_request
+from CTDiffusionReconLib.engine.priors import find_priors
 from CTDiffusionReconLib.engine.query import EngineQuery
-from CTDiffusionReconLib.queue.request import ReconstructionRequest
-
-
-def test_defaults_are_values_the_engine_takes():
-    shipped = shipped_catalogue()
-    for method in shipped["methods"]:
-        owner = methods()[method["name"]].parameters
-        assert from_mapping(owner, defaults(method["parameters"]), "x") == owner()
-        check_values(method["parameters"], defaults(method["parameters"]))
-        for values in method["presets"].values():
-            check_values(method["parameters"], values)
-
-
-@pytest.mark.parametrize("name", ["dds", "tv", "fbp", "sirt"])
-def test_the_same_values_are_refused_as_by_the_engine(name):
-    parameters = method_named(shipped_catalogue(), name)["parameters"]
-    owner = methods()[name].parameters
-    for item in parameters:
-        for value in (None, True, -1, 0, 1, 3, 0.5, 1e9, float("nan"), "z", "auto", "hann", [1]):
-            outcomes = []
-            for check in (
-                lambda v, n=item["name"]: check_values(parameters, {n: v}),
-                lambda v, n=item["name"]: from_mapping(owner, {n: v}, "parameters"),
-            ):
-                try:
-                    check(value)
-                    outcomes.append("taken")
-                except ValueError:
-                    outcomes.append("refused")
-            assert outcomes[0] == outcomes[1], (item["name"], value)
-    with pytest.raises(ValueError, match=r"^parameters\.nonsense: unknown parameter"):
-        check_values(parameters, {"nonsense": 1})
-
-
-def test_a_list_of_another_version_is_refused():
-    with pytest.raises(ValueError, match="another version"):
-        checked({"schema": 99, "methods": [], "simulation": []})
-    assert checked(json.loads(json.dumps(catalogue())))
+from CTDiffusionReconLib.queue.request import request_for
 
 
 def test_priors_whole_and_damaged(tmp_path):
@@ -114,9 +66,9 @@ def test_a_question_can_be_given_up():
 
 def test_estimates_for_the_panel(tmp_path):
     def of(**options):
-        request = ReconstructionRequest(**options)
+        request = request_for(**options)
         size, spacing = (256, 256, 64), (1.5, 1.5, 2.0)
-        return estimate_request(request, shipped_catalogue(), size, spacing, calibration=tmp_path / "none.json")
+        return estimate_request(request, size, spacing, calibration=tmp_path / "none.json")
 
     assert of(views=60).seconds > of(views=30).seconds
     assert of(slices=(0, 4)).seconds < of().seconds

@@ -1,15 +1,22 @@
-"""From what the panel's parameters say to a request: geometry, view angles, slices."""
+"""From what a parameter node says to a request: geometry, view angles, slices, and every plain field as it is."""
 
 import json
 from typing import Any
 
-from ..queue.request import ReconstructionRequest
+from ctdiffusion.jobs.reconstruction_spec import JobSpec
+from ctdiffusion.jobs.spec import Specification
+from ctdiffusion.methods.registry import RECONSTRUCTION, SUPERRESOLUTION
 
-# The value of `machine` that leaves distances and detector to the engine.
-FITTED = "fitted"
+from ..queue.request import PROJECTIONS, reconstruction, request_for
+from .fields import field_values, node_fields
+
+# The values of `machine` that are no machine of the engine's: its own fit to the volume, and the user's own numbers.
+FITTED, CUSTOM = "fitted", "custom"
+# The value of `thinFactor` that leaves the factor to the engine; it would change nothing.
+AUTOMATIC = 1
 
 
-def request_of(parameters: Any, device: str, slices: tuple[int, int] | None = None) -> ReconstructionRequest:
+def request_of(parameters: Any, device: str, slices: tuple[int, int] | None = None) -> JobSpec:
     """The request that a parameter node describes.
 
     Args:
@@ -20,28 +27,43 @@ def request_of(parameters: Any, device: str, slices: tuple[int, int] | None = No
     Raises:
         ValueError: one line that names what is not right.
     """
-    common: dict[str, Any] = {
+    values = field_values(parameters, node_fields(RECONSTRUCTION))
+    values |= {
         "method": parameters.method,
         "parameters": method_parameters(parameters.methodParameters, parameters.method),
         "prior": parameters.prior or None,
         "device": device,
-        "seed": parameters.seed,
-        "keep_projections": True,
     }
-    if parameters.inputKind.value == "projections":
-        return ReconstructionRequest(geometry=None, views=parameters.measuredViews or None, **common)
-    return ReconstructionRequest(
-        **common,
-        **scan_of(parameters),
-        simulation={
-            "noise": parameters.noise,
-            "photons": parameters.photons,
-            "electronic": parameters.electronic,
-            "oversampling": parameters.oversampling,
-        },
-        slices=chosen_slices(parameters, slices),
-        assume_hu=parameters.assumeHU,
+    if parameters.inputKind.value == PROJECTIONS:
+        # Nothing is simulated.
+        values.pop("simulation", None)
+        return reconstruction(**values, input_kind=PROJECTIONS, views=parameters.measuredViews or None)
+    return reconstruction(**values, **scan_of(parameters), slices=chosen_slices(parameters, slices))
+
+
+def thin_request_of(parameters: Any, device: str) -> Specification:
+    """The super-resolution that a parameter node describes.
+
+    Raises:
+        ValueError: one line that names what is not right.
+    """
+    return request_for(
+        SUPERRESOLUTION,
+        **field_values(parameters, node_fields(SUPERRESOLUTION)),
+        method=parameters.thinMethod,
+        factor=None if parameters.thinFactor == AUTOMATIC else parameters.thinFactor,
+        parameters=method_parameters(parameters.thinParameters, parameters.thinMethod),
+        device=device,
     )
+
+
+def scan_request_of(parameters: Any) -> JobSpec:
+    """A request with the parameter node's scan, whatever else it says.
+
+    Raises:
+        ValueError: one line that says what is wrong with the scan.
+    """
+    return reconstruction(**scan_of(parameters))
 
 
 def chosen_slices(parameters: Any, roi: tuple[int, int] | None = None) -> tuple[int, int] | None:
@@ -89,7 +111,7 @@ def scan_of(parameters: Any) -> dict[str, Any]:
         scan = {"geometry": beam, "views": parameters.views, "arc_deg": arc, "start_deg": parameters.startAngle}
     if parameters.machine == FITTED:
         return scan
-    return {"geometry": explicit_geometry(parameters, ReconstructionRequest(**scan).angles())}
+    return {"geometry": explicit_geometry(parameters, reconstruction(**scan).angles())}
 
 
 def explicit_geometry(parameters: Any, angles: tuple[float, ...]) -> dict[str, Any]:
@@ -104,6 +126,7 @@ def explicit_geometry(parameters: Any, angles: tuple[float, ...]) -> dict[str, A
     }
     if beam == "parallel":
         return values
+    # The engine refuses it as well, in the names of its fields.
     if parameters.sourceToDetector < parameters.sourceToIsocentre:
         raise ValueError("geometry: the detector must not be nearer to the source than the isocentre")
     values["source_to_isocentre"] = parameters.sourceToIsocentre
