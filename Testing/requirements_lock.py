@@ -18,7 +18,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 # Each with the file on top of which it is installed.
-FILES = {"requirements.txt": "", "requirements-test.txt": "requirements.txt", "requirements-docs.txt": "requirements.txt"}
+FILES = {
+    "requirements.txt": "",
+    "requirements-test.txt": "requirements.txt",
+    "requirements-docs.txt": "requirements.txt",
+}
 OF_TORCH = re.compile(r"(torch|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==")
 HEAD = "# Made by `python Testing/requirements_lock.py --write`; see there. run.py installs from this file.\n"
 _PIN = re.compile(r"([A-Za-z0-9._-]+)==([^\s;\\]+)")

@@ -20,9 +20,10 @@ copyright = author
 release = version = ctdiffusion.__version__
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_gallery.gen_gallery"]
-exclude_patterns = ["algorithms", "generated", "pages", "examples", "methods/table-*.md", "gallery/*.ipynb", "gallery/*.py"]
+# Parts of pages, and what the gallery makes beside them.
+exclude_patterns = ["algorithms", "generated", "pages", "examples", "methods/table-*.md"]
+exclude_patterns += ["gallery/*.ipynb", "gallery/*.py"]
 
-# Markdown: links to headings, and to files for download.
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 # Notebooks are stored without outputs and run in every build.

@@ -8,8 +8,8 @@ grid twice as fine as the one that is reconstructed, and have photon noise.
 """
 
 # %%
-# To be quick: two slices of every second pixel, 12 noise levels for DDS instead of 40, and 100 iterations for TV instead
-# of up to 400.
+# To be quick: two slices of every second pixel, 12 noise levels for DDS instead of 40, and 100 iterations for TV
+# instead of up to 400.
 
 import ctdiffusion as ct
 import matplotlib.pyplot as plt

@@ -74,13 +74,14 @@ geometry = {
 (folder / "scan.json").write_text(json.dumps(geometry), encoding="utf-8")
 
 # %%
-# Read it. What the reader had to assume is in ``warnings``. ``check_consistency`` then asks the data whether the geometry
-# fits: a shifted rotation axis or columns counted the other way would explain them better.
+# Read it. What the reader had to assume is in ``warnings``. ``check_consistency`` then asks the data whether the
+# geometry fits: a shifted rotation axis or columns counted the other way would explain them better.
 
 scan = ct.read_projections(folder / "scan.json")
 print("warnings:", scan.warnings or "none")
 fit = check_consistency(scan.projections)
-print(f"residual {fit.residual:.4f}, best shift of the axis {fit.centre_shift:.2f} columns; {fit.warnings or 'it fits'}")
+print(f"residual {fit.residual:.4f}, best shift of the axis {fit.centre_shift:.2f} columns")
+print(*fit.warnings or ["the geometry fits"], sep="\n")
 
 # %%
 # Reconstruct from all views, and from 30 of them. There is no truth to compare with, so ``metrics`` is None; the

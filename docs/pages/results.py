@@ -104,4 +104,4 @@ def _shown(item: Table) -> str:
     kept = [i for i, name in enumerate(item.head) if name != "id"]
     cells = table([item.head[i] for i in kept], [[row[i] for i in kept] for row in item.rows])
     source = f"[Note](/{item.note}), [numbers](/results/{item.name}.csv), made by `{item.made_by}`."
-    return f"(results-{item.name})=\n### {item.title}\n\n{cells}\n{source}\n"
+    return f"(results-{item.name})=\n## {item.title}\n\n{cells}\n{source}\n"
