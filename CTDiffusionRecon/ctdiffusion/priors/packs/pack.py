@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...core.plugins import NETWORKS as PLUGINS
+from ...core.plugins import plugin
 from ...core.regularfile import open_regular
 from ...core.safetensorsbytes import read_parts, tensors_in
 from ...core.strictjson import read_object, shorten
@@ -216,10 +218,12 @@ def build_network(description: Mapping[str, Any], where: str) -> nn.Module:
     _check_bounds(description, where)
     if name == BY_LABEL:
         return _by_label(arguments.get("members"), where)
-    if not isinstance(name, str) or name not in NETWORKS:
+    made = NETWORKS.get(name) or plugin(PLUGINS, name) if isinstance(name, str) else None
+    if made is None:
         raise ValueError(f"prior: {where}: network.class must be one of {', '.join(NETWORKS)}, got {shorten(name)}")
     try:
-        return NETWORKS[name](**arguments)
+        network: nn.Module = made(**arguments)
+        return network
     except _OF_ARGUMENTS as error:
         raise ValueError(f"prior: {where}: network: {error}") from None
 
