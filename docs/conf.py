@@ -49,7 +49,6 @@ warnings.filterwarnings("ignore", message=".*non-interactive.*")
 
 autodoc_typehints = "signature"
 autodoc_member_order = "bysource"
-autodoc_preserve_defaults = True
 napoleon_use_ivar = True
 napoleon_numpy_docstring = False
 python_maximum_signature_line_length = 88

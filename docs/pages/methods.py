@@ -90,10 +90,10 @@ def _facts(method: Method) -> str:
         prior = f"{WORDS[method.prior_kind]}; `{method.default_prior}` unless another is named"
         if method.task != RECONSTRUCTION:
             prior = "a denoiser of images, of the volume's modality"
-    rows = [("source", method.source), ("prior", prior)]
+    facts = [f"* Source: {method.source}", f"* Prior: {prior}"]
     if method.task == RECONSTRUCTION:
-        rows.append(("beams", ", ".join(method.beams)))
-    return table(("", ""), rows)
+        facts.append(f"* Beams: {', '.join(method.beams)}")
+    return "\n".join(facts)
 
 
 def _parameters(method: Method) -> str:
