@@ -38,7 +38,8 @@ def load_prior(name: str | None, kind: str, default: str, method: str, device: t
     Raises:
         ValueError: there is none, it is damaged or of another kind.
     """
-    return load_any(find_prior(name, kind, default, method)[0], device)
+    folder, info = find_prior(name, kind, default, method)
+    return load_any(folder, device, info)
 
 
 def find_prior(name: str | None, kind: str, default: str, method: str) -> tuple[Path, PriorInfo]:
@@ -53,15 +54,14 @@ def find_prior(name: str | None, kind: str, default: str, method: str) -> tuple[
     return folder, info
 
 
-def load_any(folder: Path, device: torch.device | str) -> AnyPrior:
-    """The pack in `folder`, of whatever kind.
+def load_any(folder: Path, device: torch.device | str, info: PriorInfo | None = None) -> AnyPrior:
+    """The pack in `folder`, of whatever kind; `info` is its metadata where they have been read before.
 
     Raises:
         ValueError: it is damaged.
     """
-    if kind_of(read_info(folder)) == RESTORATION:
-        return Restorer.load(folder, device)
-    return load_pack(folder, device)
+    info = info or read_info(folder)
+    return Restorer.load(folder, device, info) if kind_of(info) == RESTORATION else load_pack(folder, device, info)
 
 
 def _installed(kind: str, default: str, method: str) -> Path:

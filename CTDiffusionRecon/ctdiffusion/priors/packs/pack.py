@@ -121,13 +121,13 @@ def read_info(folder: Path) -> PriorInfo:
     return info
 
 
-def load_pack(folder: Path, device: torch.device | str = "cpu") -> Prior:
-    """Load a pack, or refuse it.
+def load_pack(folder: Path, device: torch.device | str = "cpu", info: PriorInfo | None = None) -> Prior:
+    """Load a pack, or refuse it; `info` is its metadata where they have been read before.
 
     Raises:
         ValueError: metadata or weights that are damaged, do not match their SHA-256 or do not fit the network.
     """
-    info = read_info(folder)
+    info = info or read_info(folder)
     denoiser = build_denoiser(load_network(folder, info), info.parametrisation, str(folder / METADATA_FILE))
     if denoiser.channels != info.channels:
         where = folder / METADATA_FILE
