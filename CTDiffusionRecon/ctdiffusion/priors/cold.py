@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from .kind_names import COLD
 from .packs.pack import METADATA_FILE, load_network, read_info
-from .parametrisation import COLD
 from .prior import PriorInfo
 
 

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import torch
 
-from .kind_names import IMAGE, RESTORATION, SINOGRAM, WORDS
+from .kind_names import RESTORATION, WORDS, kind_from
 from .packs.pack import find_packs, load_pack, locate_pack, read_info
-from .parametrisation import COLD
 from .prior import Prior, PriorInfo
 from .restorer import Restorer
 
@@ -17,9 +16,7 @@ AnyPrior = Prior | Restorer
 
 def kind_of(info: PriorInfo) -> str:
     """The kind of a pack, from its metadata."""
-    if info.parametrisation.get("kind") == COLD:
-        return RESTORATION
-    return SINOGRAM if info.domain == "sinogram" else IMAGE
+    return kind_from(info.parametrisation, info.domain)
 
 
 def check_kind(info: PriorInfo, kind: str, method: str) -> None:
