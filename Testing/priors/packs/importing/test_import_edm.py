@@ -21,7 +21,7 @@ from ctdiffusion.priors.packs.importing.converted import Converted, NotThisNetwo
 from ctdiffusion.priors.packs.importing.presets import PRESETS
 from ctdiffusion.priors.packs.pack import build_network, load_pack, locate_pack, read_info
 from ctdiffusion.priors.parametrisation import build_denoiser
-from priors.importing import edm_pickles
+from priors.packs.importing import edm_pickles
 from priors.packs.importing.checkpoints import evaluate, random_network
 from torch import Tensor
 
