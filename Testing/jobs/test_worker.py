@@ -14,6 +14,7 @@ import slow_method
 import torch
 from ctdiffusion import pipeline
 from ctdiffusion.acquisition.settings import SimulationSettings
+from ctdiffusion.commands import main as cli
 from ctdiffusion.core import devices
 from ctdiffusion.core.monitor import Monitor
 from ctdiffusion.images.volume import read_volume
@@ -124,6 +125,14 @@ def _measured_file(folder):
     }
     (folder / "scan.json").write_text(json.dumps(description))
     return folder / "scan.npz"
+
+
+def test_the_estimate_refuses_the_views_that_a_reconstruction_refuses(tmp_path, capsys):
+    path = str(_measured_file(tmp_path))
+    assert cli.main(["estimate", path, "--measured", "--method", "fbp", "--views", "41"]) == 2
+    assert "41 views were asked for, scan.npz has 40" in capsys.readouterr().err
+    assert cli.main(["estimate", path, "--measured", "--method", "fbp", "--slices", "0:1"]) == 2
+    assert "measured projections are reconstructed whole" in capsys.readouterr().err
 
 
 def test_measured_projections_are_reconstructed_without_a_reference(tmp_path):
