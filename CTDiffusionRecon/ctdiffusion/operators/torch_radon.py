@@ -3,6 +3,9 @@
 The library works in pixels, about the array's centre, with conventions of its own for each beam, and its
 back-projection is not the exact transpose of its projection (about 1-2 % on random data). The adapter always gives it
 unit voxels, wraps the angles and does the lengths in mm here.
+
+What was run: the tests, against an emulation of the library's conventions on a CPU. The library itself and its kernels
+have not been run through this adapter; it is never chosen by itself.
 """
 
 from __future__ import annotations
