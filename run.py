@@ -3,8 +3,9 @@
 
     python3 run.py demo [FOLDER] [--full]   reconstruct the shipped chest CT and compare the methods
     python3 run.py test [pytest arguments]  ruff, mypy and the test suite; with --all the slow tests too
+    python3 run.py docs [sphinx arguments]  the documentation, as a site in build/docs
 
-Both create `.venv` beside this file and install the pinned requirements there; a later call installs nothing again.
+All create `.venv` beside this file and install the pinned requirements there; a later call installs nothing again.
 """
 
 from __future__ import annotations
@@ -300,11 +301,26 @@ def chosen_tests(arguments: list[str]) -> list[str]:
     return [*parallel, *everything, *own]
 
 
-COMMANDS = {"demo": (demo, ["requirements.txt"]), "test": (test, ["requirements.txt", "requirements-test.txt"])}
+def docs(environment: Environment, arguments: list[str]) -> int:
+    """Build the site; a warning is an error. Examples and notebooks run on one processor core."""
+    os.chdir(ROOT)
+    python = [str(environment.python), "-m"]
+    single = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "MPLBACKEND": "agg"}
+    status = call([*python, "sphinx", "-W", "--keep-going", *arguments, "docs", "build/docs"], **single)
+    if status == 0:
+        print(f"open {ROOT / 'build' / 'docs' / 'index.html'}")
+    return status
+
+
+COMMANDS = {
+    "demo": (demo, ["requirements.txt"]),
+    "test": (test, ["requirements.txt", "requirements-test.txt"]),
+    "docs": (docs, ["requirements.txt", "requirements-docs.txt"]),
+}
 
 
 def main(arguments: list[str]) -> int:
-    """Run one of the two commands; returns the exit status."""
+    """Run one of the commands; returns the exit status."""
     if not arguments or arguments[0] not in COMMANDS:
         asked_for_help = bool(arguments) and arguments[0] in ("-h", "--help")
         print(__doc__, file=sys.stdout if asked_for_help else sys.stderr)

@@ -2,6 +2,7 @@
 
     python Testing/requirements_lock.py           check that they fit the requirements; needs no network
     python Testing/requirements_lock.py --write   make them anew; needs the network and `uv` (pip install uv)
+    python Testing/requirements_lock.py --write requirements-docs.txt   only this one
 
 uv resolves once for Python 3.10 to 3.13 on Linux, macOS and Windows. torch, and what only torch needs on Linux (CUDA,
 triton), are left out: its builds for CPU and for each CUDA version have one version number and different hashes.
@@ -12,10 +13,16 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-FILES = ("requirements.txt", "requirements-test.txt")
+# Each with the file on top of which it is installed.
+FILES = {
+    "requirements.txt": "",
+    "requirements-test.txt": "requirements.txt",
+    "requirements-docs.txt": "requirements.txt",
+}
 OF_TORCH = re.compile(r"(torch|triton|nvidia-[a-z0-9-]+|cuda-[a-z0-9-]+)==")
 HEAD = "# Made by `python Testing/requirements_lock.py --write`; see there. run.py installs from this file.\n"
 _PIN = re.compile(r"([A-Za-z0-9._-]+)==([^\s;\\]+)")
@@ -61,22 +68,22 @@ def problems() -> list[str]:
     return found
 
 
-def write() -> None:
-    """Make both files."""
-    before: set[str] = set()
-    for index, name in enumerate(FILES):
+def write(names: Sequence[str] = tuple(FILES)) -> None:
+    """Make these files."""
+    for name in names:
+        below = FILES[name]
+        known = entries((ROOT / below).with_suffix(".lock").read_text(encoding="utf-8")) if below else []
         command = ["uv", "pip", "compile", "--universal", "--python-version", "3.10", "--generate-hashes"]
-        command += ["--no-annotate", "--no-header", "--quiet", *FILES[: index + 1]]
+        command += ["--no-annotate", "--no-header", "--quiet", *([below] if below else []), name]
         text = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-        mine = [entry for entry in entries(text) if entry not in before and not OF_TORCH.match(entry)]
-        before.update(mine)
+        mine = [entry for entry in entries(text) if entry not in known and not OF_TORCH.match(entry)]
         content = HEAD + "\n".join(mine) + "\n"
         (ROOT / name).with_suffix(".lock").write_text(content, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":
     if "--write" in sys.argv:
-        write()
+        write([name for name in sys.argv[1:] if name in FILES] or tuple(FILES))
     wrong = problems()
     print("\n".join(wrong) or "the lock files fit the requirements")
     sys.exit(1 if wrong else 0)

@@ -14,7 +14,7 @@ import pytest
 from ctdiffusion.acquisition.settings import SimulationSettings
 from ctdiffusion.commands import main as cli
 from ctdiffusion.core import units
-from ctdiffusion.scan import machines as presets
+from ctdiffusion.scan import machines
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -45,14 +45,14 @@ def test_every_command_is_understood(line: str, monkeypatch: pytest.MonkeyPatch)
 
 def test_defaults_are_the_stated_ones() -> None:
     for name in ("diagnostic", "cbct-obi"):
-        machine = presets.PRESETS[name]
+        machine = machines.MACHINES[name]
         assert f"{machine.source_to_isocentre:g} mm, {machine.source_to_detector:g} mm" in README
     settings = SimulationSettings()
     assert f"{settings.photons:.0f} photons per ray" in README
     assert f"electronic noise of {settings.electronic:g} photons" in README.replace("\n", " ")
     assert settings.oversampling == 2 and "a grid twice as fine" in README
     assert f"{units.MU_WATER:g}/mm" in README
-    assert {kind for kind in presets.KINDS if f"| `{kind}` |" in README} == set(presets.KINDS)
+    assert {kind for kind in machines.KINDS if f"| `{kind}` |" in README} == set(machines.KINDS)
 
 
 @pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "ATTRIBUTION.md"])

@@ -284,4 +284,4 @@ def test_the_locks_fit_the_requirements_and_have_hashes() -> None:
 
 def test_ci_runs_the_same_command() -> None:
     lines = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
-    assert lines[0] == "#!/usr/bin/env bash" and lines[-1] == "exec python3 run.py test"
+    assert lines[0] == "#!/usr/bin/env bash" and lines[-1] == "exec python3 run.py test --all"

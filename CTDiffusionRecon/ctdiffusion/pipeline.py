@@ -17,7 +17,6 @@ from .core.noise import NoiseSource
 from .images.memory import check_memory
 from .images.orientation import Undo, oblique_warnings, to_lps
 from .images.volume import Volume
-from .jobs.estimate import held_bytes
 from .methods.problem import Problem
 from .methods.registry import Method
 from .operators.base import LinearOperator
@@ -26,6 +25,7 @@ from .priors.kinds import check_kind
 from .quality.metrics import compare
 from .quality.misfit import misfit
 from .scan.beams import Geometry, Grid
+from .scan.memory import held_bytes
 from .scan.projections import Projections
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The tables of docs/quality-learned.md: learned methods beside FBP and TV on the validation volumes. Not a test.
+"""The tables of docs/notes/quality-learned.md: learned methods beside FBP and TV on the validation volumes. Not a test.
 
     python Testing/benchmarks/learned.py VAL_FOLDER OUT.json --views 18 36 72 --methods fbp tv fbpconvnet cvg
 

@@ -36,7 +36,7 @@ from ctdiffusion.priors.packs.pack import load_pack, locate_pack
 from ctdiffusion.scan.beams import equispaced
 from ctdiffusion.scan.machines import default_geometry
 
-METHODS = ("dds", "ddnm", "dds-tv", "iscs", "diffusionblend", "diffusionblend++")
+METHODS = ("dds", "ddnm", "dds-tv", "iscs", "diffusionblend", "diffusionblend++", "diffpir", "dps")
 
 
 class Stopwatch(Monitor):

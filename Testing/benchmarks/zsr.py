@@ -1,4 +1,4 @@
-"""The tables of docs/zsr.md: z super-resolution of thick slices whose thin ones are known. A benchmark, not a test.
+"""The tables of docs/notes/zsr.md: z super-resolution of thick slices whose thin ones are known. Not a test.
 
     python Testing/benchmarks/zsr.py THIN --factors 3 5 [--rows 120:216] --methods bspline tv zsr zsr:planes=coronal
     python Testing/benchmarks/zsr.py THIN --thick THICK --factors 5 [--profile gaussian --profile-mm 4.7]

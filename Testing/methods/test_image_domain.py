@@ -143,7 +143,7 @@ def version_one_of(problem: Problem, name: str, transition: str, eta: float, ste
         return float(scale.to_mu(window.high) - scale.to_mu(window.low)) * prior.expected_error(sigma) / trust**0.5
 
     if name == "dds":
-        gradients = ConjugateGradientConsistency.of(operator, projections, 10, 0.01)
+        gradients = ConjugateGradientConsistency.of(operator, projections, 10, 0.01).carrying()
         agree = lambda x0, sigma: to_prior(gradients(to_mu(x0), tau(0.1, sigma)))  # noqa: E731
     else:
         null_space = NullSpaceConsistency.of(operator, projections, 10)
@@ -165,7 +165,7 @@ def version_one_of(problem: Problem, name: str, transition: str, eta: float, ste
 @pytest.mark.parametrize("name", ["dds", "ddnm"])
 @pytest.mark.parametrize("transition", ["dds", "renew", "ancestral", "diffpir"])
 def test_jobs_of_version_one_mean_what_they_did(pack: Path, name: str, transition: str) -> None:
-    """To the bit; and the one name that means something else today is told."""
+    """To the bit but for how conjugate gradients start; and the one name that means something else today is told."""
     texts: list[str] = []
 
     class Warnings(Monitor):

@@ -6,7 +6,7 @@ import math
 
 import pytest
 from ctdiffusion.scan.beams import ConeBeam, FanBeam, Grid, ParallelBeam, equispaced, geometry_from_dict
-from ctdiffusion.scan.machines import KINDS, PRESETS, default_geometry
+from ctdiffusion.scan.machines import KINDS, MACHINES, default_geometry
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -78,9 +78,9 @@ def test_unknown_kinds_are_named(kind):
         default_geometry(kind, ANGLES, Grid((1, 8, 8), (1, 1, 1)))
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", MACHINES)
 def test_machines_are_valid_and_documented(name):
-    preset = PRESETS[name]
+    preset = MACHINES[name]
     geometry = preset.geometry(ANGLES)
     assert geometry_from_dict(geometry.to_dict()) == geometry
     assert preset.title and preset.source

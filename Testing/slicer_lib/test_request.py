@@ -136,7 +136,7 @@ def test_nothing_heavy_is_imported():
         "from CTDiffusionReconLib.scene import fields, noderequest, provenance\n"
         "from CTDiffusionReconLib.panel import methodtext\n"
         "from ctdiffusion.methods.registry import left_out, methods\n"
-        "from ctdiffusion.scan.machines import PRESETS\n"
+        "from ctdiffusion.scan.machines import MACHINES\n"
         "made = [request.request_for(method=name) for name in methods()]\n"
         "made += [request.request_for('superresolution', method=name) for name in methods('superresolution')]\n"
         "found = estimate.estimate_request(made[0], (256, 256, 64), (1.0, 1.0, 2.0))\n"

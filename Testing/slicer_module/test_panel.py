@@ -131,11 +131,11 @@ def test_choices_are_those_of_the_engine(panel: Any) -> None:
     from ctdiffusion.jobs.reconstruction_spec import INPUT_KINDS
     from ctdiffusion.jobs.spec import DEVICES
     from ctdiffusion.operators.slice_profiles import FACTORS
-    from ctdiffusion.scan.machines import KINDS, PRESETS
+    from ctdiffusion.scan.machines import KINDS, MACHINES
     from CTDiffusionReconLib.scene.parameternode import Beam, InputKind
 
     assert tuple(beam.value for beam in Beam) == KINDS and tuple(kind.value for kind in InputKind) == INPUT_KINDS
-    assert panel.ui.deviceComboBox.count == len(DEVICES) and panel.ui.machineComboBox.count == len(PRESETS) + 2
+    assert panel.ui.deviceComboBox.count == len(DEVICES) and panel.ui.machineComboBox.count == len(MACHINES) + 2
     ranges = {"photons": (10.0, 1e12), "electronic": (0.0, 1e6), "oversampling": (1, 8), "seed": (0, 2147483647)}
     for name, (low, high) in {**ranges, "views": (1, 10_000), "thinFactor": (1, FACTORS[1])}.items():
         box = getattr(panel.ui, f"{name}SpinBox")
@@ -328,7 +328,7 @@ def test_only_priors_of_the_methods_kind_are_offered(panel: Any) -> None:
     assert "a denoiser of sinograms" in section.priorError
     parameters.views = 31
     assert not panel.ui.applyButton.enabled and "none is installed" in panel.ui.applyButton.toolTip
-    section.methods["dds"] = {**section.methods["dds"], "prior_kind": "image"}
+    section.methods["dds"] = replace(section.methods["dds"], prior_kind="image")
     parameters.views = 30
     names = [box.itemText(i) for i in range(box.count)]
     assert "ct-triplet-256" in names and not any("mri" in name for name in names)

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from ctdiffusion.images.volume import Volume, read_volume, write_volume
 from ctdiffusion.commands import main as cli
+from ctdiffusion.images.volume import Volume, read_volume, write_volume
 from ctdiffusion.studies import demo
 
 pytest.importorskip("matplotlib")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ctdiffusion.scan.machines import PRESETS
+from ctdiffusion.scan.machines import MACHINES
 from slicer.i18n import tr as _
 
 from ..engine.estimate import geometry_of
@@ -24,13 +24,13 @@ class GeometryPanel:
 
     def __init__(self, ui) -> None:
         self.ui = ui
-        self.presets = PRESETS
+        self.machines = MACHINES
         self.parameters: Any = None
         self._updating = False
-        self._keys = [FITTED, *self.presets, CUSTOM]
+        self._keys = [FITTED, *self.machines, CUSTOM]
         ui.machineComboBox.addItem(_("Fitted to the volume"))
-        for preset in self.presets.values():
-            ui.machineComboBox.addItem(preset.title)
+        for machine in self.machines.values():
+            ui.machineComboBox.addItem(machine.title)
         ui.machineComboBox.addItem(_("Own distances and detector"))
         ui.machineComboBox.connect("currentIndexChanged(int)", self._onMachineChosen)
         ui.anglesLineEdit.connect("editingFinished()", self._onAnglesEdited)
@@ -57,14 +57,14 @@ class GeometryPanel:
         if self._updating or self.parameters is None or not 0 <= index < len(self._keys):
             return
         key = self._keys[index]
-        preset = self.presets.get(key)
+        machine = self.machines.get(key)
         parameters = self.parameters
-        # Not one by one: each change would be taken for an edit of the preset.
+        # Not one by one: each change would be taken for an edit of the machine.
         modified = parameters.StartModify()
         try:
             parameters.machine = key
-            if preset is not None:
-                for name, value in presetValues(preset).items():
+            if machine is not None:
+                for name, value in machineValues(machine).items():
                     setattr(parameters, name, value)
         finally:
             parameters.EndModify(modified)
@@ -75,12 +75,12 @@ class GeometryPanel:
 
     def _leavePresetThatWasEdited(self) -> None:
         parameters = self.parameters
-        preset = self.presets.get(parameters.machine)
-        if preset is None:
+        machine = self.machines.get(parameters.machine)
+        if machine is None:
             if parameters.machine not in self._keys:
                 parameters.machine = CUSTOM
             return
-        wanted = presetValues(preset)
+        wanted = machineValues(machine)
         if parameters.beam != wanted.pop("beam"):
             parameters.machine = FITTED
         elif any(abs(getattr(parameters, name) - value) > TOLERANCE for name, value in wanted.items()):
@@ -147,18 +147,18 @@ def ownText(geometry) -> str:
     )
 
 
-def presetValues(preset):
+def machineValues(machine):
     """A machine of the engine's list as values of the parameter node."""
-    beam = Beam.CONE if preset.rows else Beam.FAN_CURVED if preset.curved else Beam.FAN
+    beam = Beam.CONE if machine.rows else Beam.FAN_CURVED if machine.curved else Beam.FAN
     values = {
         "beam": beam,
-        "sourceToIsocentre": float(preset.source_to_isocentre),
-        "sourceToDetector": float(preset.source_to_detector),
-        "detectorColumns": int(preset.columns),
-        "columnSpacing": float(preset.column_spacing),
+        "sourceToIsocentre": float(machine.source_to_isocentre),
+        "sourceToDetector": float(machine.source_to_detector),
+        "detectorColumns": int(machine.columns),
+        "columnSpacing": float(machine.column_spacing),
         "columnOffset": 0.0,
         "rowOffset": 0.0,
     }
-    if preset.rows:
-        values |= {"detectorRows": int(preset.rows), "rowSpacing": float(preset.row_spacing)}
+    if machine.rows:
+        values |= {"detectorRows": int(machine.rows), "rowSpacing": float(machine.row_spacing)}
     return values

@@ -6,7 +6,7 @@ from typing import Any
 import qt
 import slicer
 from ctdiffusion.methods.registry import RECONSTRUCTION, methods
-from ctdiffusion.priors.kind_names import IMAGE, RESTORATION, SINOGRAM
+from ctdiffusion.priors.kind_names import IMAGE, RESTORATION, SINOGRAM, kind_from
 from slicer.i18n import tr as _
 
 from ..engine import settings
@@ -74,7 +74,7 @@ class MethodSection:
         kind = method.prior_kind
         # Priors of other modalities serve other methods.
         packs = [p for p in self._packs if p.get("modality", "CT") == "CT"]
-        return {p["name"]: p for p in packs if p["error"] is not None or kindOf(p) == kind}
+        return {p["name"]: p for p in packs if p["error"] is not None or _kindOf(p) == kind}
 
     def update(self) -> None:
         """Show what the parameter node says."""
@@ -179,12 +179,8 @@ class MethodSection:
             self.refreshPriors()
 
 
-def kindOf(prior) -> str:
-    """The kind of a pack, from its metadata, as the engine sees it (`priors.kinds.kind_of`)."""
-    parametrisation = prior.get("parametrisation")
-    if isinstance(parametrisation, dict) and parametrisation.get("kind") == "cold":
-        return RESTORATION
-    return SINOGRAM if prior.get("domain") == SINOGRAM else IMAGE
+def _kindOf(pack) -> str:
+    return kind_from(pack.get("parametrisation"), pack.get("domain"))
 
 
 def kindText(kind: str) -> str:

@@ -9,7 +9,7 @@ from .. import __version__
 from ..acquisition.settings import SimulationSettings
 from ..core.schema import ParameterInfo, describe
 from ..methods.registry import SUPERRESOLUTION, Method, methods
-from ..scan.machines import PRESETS
+from ..scan.machines import MACHINES
 
 SCHEMA = 1
 
@@ -17,7 +17,7 @@ SCHEMA = 1
 def catalogue() -> dict[str, Any]:
     """Everything a front end needs to build its controls.
 
-    `methods` and `simulation` list parameters as `parameter_facts`; `presets` are machines with lengths in mm, whose
+    `methods` and `simulation` list parameters as `parameter_facts`; `machines` have lengths in mm, whose
     `rows` is 0 for a fan beam; `superresolution` are the methods of jobs with that task.
     """
     return {
@@ -25,7 +25,7 @@ def catalogue() -> dict[str, Any]:
         "engine": __version__,
         "methods": [method_facts(method) for method in methods().values()],
         "simulation": [parameter_facts(info) for info in describe(SimulationSettings)],
-        "presets": [{"name": name, **asdict(preset)} for name, preset in PRESETS.items()],
+        "machines": [{"name": name, **asdict(machine)} for name, machine in MACHINES.items()],
         "superresolution": [method_facts(method) for method in methods(SUPERRESOLUTION).values()],
     }
 

@@ -223,6 +223,8 @@ def numbers_of(text: str, kind: type = float) -> list[Any]:
             text = read_regular(text, MOST_LIST_BYTES).decode("utf-8")
         except UnicodeDecodeError:
             raise argparse.ArgumentTypeError(f"{text}: not UTF-8 text") from None
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
         except OSError as error:
             raise argparse.ArgumentTypeError(f"{text}: {error.strerror or error}") from None
     try:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from ..acquisition.measured.suffixes import MEASURED_SUFFIXES
+from ..core.plugins import PROJECTIONS
 from ..core.strictjson import read_object
 from ..jobs.reconstruction_spec import DEFAULT_GEOMETRY
 from ..jobs.spec import Specification
@@ -63,7 +65,8 @@ def spec_of(args: argparse.Namespace) -> Specification:
     """
     measured = args.measured
     if measured is None:
-        measured = Path(args.input).suffix.lower() in MEASURED_SUFFIXES
+        suffix = Path(args.input).suffix.lower()
+        measured = suffix in MEASURED_SUFFIXES or bool(entry_points(group=PROJECTIONS, name=suffix))
     values: dict[str, Any] = {"input_kind": "projections" if measured else "volume"}
     named = hasattr(args, "field:geometry")
     if args.geometry_file is not None:

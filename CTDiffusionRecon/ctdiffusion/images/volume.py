@@ -12,6 +12,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.plugins import VOLUMES, plugin
 from ..scan.beams import Grid
 from . import dicom, header
 from .files import READABLE, read_image
@@ -103,6 +104,10 @@ def read_volume(path: str | Path, assume_hu: bool = False) -> Volume:
         OSError: no such file.
     """
     path = Path(path)
+    foreign = plugin(VOLUMES, header.image_suffix(path)) if os.path.isfile(path) else None
+    if foreign is not None:
+        read: Volume = foreign(path)
+        return read
     pixels = _pixels(path, () if assume_hu else ("CT",))
     array, notes = to_hounsfield(pixels.array, path.name, assume_hu)
     return _volume(pixels, array, notes)

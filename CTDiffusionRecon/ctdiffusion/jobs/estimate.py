@@ -17,12 +17,10 @@ from ..core.schema import from_mapping
 from ..core.strictjson import read_object
 from ..methods.registry import Method
 from ..scan.beams import Geometry, Grid
+from ..scan.memory import held_bytes
 from ..scan.sampling_grid import sampling_grid
 
 FILE = "calibration.json"
-# Float32 arrays of the size of the volume and of the projections that a reconstruction holds at once, generously.
-VOLUMES_HELD = 10
-PROJECTIONS_HELD = 8
 # Coefficients of a stored projector: entries for each sample of a ray, bytes for each, and the limits for storing it.
 _ENTRIES, _ENTRY_BYTES, _MATRIX_LIMIT, _MOST_ENTRIES = 2.0, 16, 1_000_000_000, 2**31
 # `priors.kinds.SINOGRAM`, without torch, and the rows that such a network sees: a turn, and what hides its ends.
@@ -151,11 +149,6 @@ def ray_samples(geometry: Geometry, grid: Grid) -> float:
     slices, rows, columns = grid.shape
     # Rays at the edge of the detector cross less of the grid than those through its middle.
     return 0.8 * max(rows, columns) * math.prod(geometry.data_shape(slices))
-
-
-def held_bytes(grid: Grid, geometry: Geometry) -> int:
-    """Bytes of the volumes and projections that a reconstruction holds at once."""
-    return 4 * (VOLUMES_HELD * math.prod(grid.shape) + PROJECTIONS_HELD * math.prod(geometry.data_shape(grid.shape[0])))
 
 
 def read_speed(device: str, path: Path | None = None) -> Speed:

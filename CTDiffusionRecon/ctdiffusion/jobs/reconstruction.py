@@ -19,7 +19,7 @@ from ..images.orientation import to_lps
 from ..images.volume import Volume, read_volume
 from ..pipeline import Measurement
 from ..priors.anatomy import body_part_warnings
-from ..priors.kinds import find_prior, load_prior
+from ..priors.kinds import AnyPrior, find_prior, load_any
 from ..priors.prior import PriorInfo
 from ..priors.scan import check_scan
 from ..scan.machines import default_geometry
@@ -33,19 +33,20 @@ from .tasks import Outcome
 
 @dataclass(frozen=True)
 class Given:
-    """The measurement of a job, and the hashes of what it was made from."""
+    """The measurement of a job, the hashes of what it was made from, and its prior's folder and metadata."""
 
     measurement: Measurement
     inputs: dict[str, Any]
+    prior: tuple[Path, PriorInfo] | None
 
 
 def read(spec: JobSpec, folder: Path, monitor: JobMonitor) -> Given:
     """The measurement that a specification asks for; see `tasks.Worker.read`."""
     path, method = spec.input_path(folder), spec.chosen_method()
     # A prior that cannot serve is refused before anything is read or simulated.
-    info = None
+    prior = None
     if method.needs_prior:
-        _, info = find_prior(spec.prior, method.prior_kind, method.default_prior, method.name)
+        prior = find_prior(spec.prior, method.prior_kind, method.default_prior, method.name)
     monitor.step("read", 0, 1)
     with monitor.timed("io"):
         if not os.path.isdir(path):
@@ -68,21 +69,21 @@ def read(spec: JobSpec, folder: Path, monitor: JobMonitor) -> Given:
         monitor.sources["input"] = content + "".join(files.values())
     monitor.step("read", 1, 1)
     if spec.input_kind == "volume":
-        measurement = simulated_measurement(spec, volume, monitor, info)
+        measurement = simulated_measurement(spec, volume, monitor, None if prior is None else prior[1])
     for text in measurement.warnings:
         monitor.warn(text)
     monitor.scale = measurement.projections.scale
-    return Given(measurement, inputs)
+    return Given(measurement, inputs, prior)
 
 
 def run(spec: JobSpec, given: Given, device: torch.device, monitor: JobMonitor) -> Outcome:
     """Reconstruct on a device; see `tasks.Worker.run`."""
     measurement, method = given.measurement, spec.chosen_method()
-    prior = None
-    if method.needs_prior:
+    prior: AnyPrior | None = None
+    if given.prior is not None:
         monitor.step("prior", 0, 1)
         with monitor.timed("io"):
-            prior = load_prior(spec.prior, method.prior_kind, method.default_prior, method.name, device)
+            prior = load_any(given.prior[0], device, given.prior[1])
         monitor.sources["prior"] = prior.info.weights_sha256
         for text in body_part_warnings(prior.info, measurement.template.body_part):
             monitor.warn(text)

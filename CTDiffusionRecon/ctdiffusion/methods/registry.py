@@ -7,7 +7,6 @@ command line and by a panel whose computer has no torch yet. A method imports wh
 from __future__ import annotations
 
 import importlib
-import logging
 import pkgutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +15,7 @@ from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
+from ..core.plugins import METHODS, loaded
 from .work import Work
 
 if TYPE_CHECKING:
@@ -25,9 +25,8 @@ if TYPE_CHECKING:
 RECONSTRUCTION, SUPERRESOLUTION = "reconstruction", "superresolution"
 # The pack that serves all methods on images.
 DEFAULT_PRIOR = "ct-triplet-256"
-# Packages whose modules register methods; and the entry points of packages that others install.
+# Packages whose modules register methods.
 PACKAGES = ("ctdiffusion.methods", "ctdiffusion.superresolution.methods")
-ENTRY_POINTS = "ctdiffusion.methods"
 # Modules of those packages that register nothing.
 _PARTS = ("registry", "problem", "work", "families")
 
@@ -70,7 +69,6 @@ class Method:
 
 
 _METHODS: dict[tuple[str, str], Method] = {}
-_LEFT_OUT: dict[str, str] = {}
 _SEARCHED: set[str] = set()
 _PLACES: set[tuple[str, ...]] = set()
 
@@ -109,18 +107,9 @@ def _search() -> None:
             continue
         _SEARCHED.add(name)
         before = set(_METHODS)
-        try:
-            load()
-        except Exception as error:  # somebody else's code may raise anything
+        if loaded(name, load) is None:
             for key in set(_METHODS) - before:
                 del _METHODS[key]
-            _LEFT_OUT[name] = f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
-            logging.getLogger("ctdiffusion").warning("%s is left out: %s", name, _LEFT_OUT[name])
-
-
-def left_out() -> dict[str, str]:
-    """Modules of methods that could not be imported, with the reason in one line; known once `methods` was called."""
-    return dict(_LEFT_OUT)
 
 
 def method_named(name: str, task: str = RECONSTRUCTION) -> Method:
@@ -144,5 +133,5 @@ def _sources() -> Iterator[tuple[str, Callable[[], object]]]:
             if module.name not in _PARTS:
                 name = f"{package}.{module.name}"
                 yield name, lambda name=name: importlib.import_module(name)  # type: ignore[misc]
-    for point in entry_points(group=ENTRY_POINTS):
+    for point in entry_points(group=METHODS):
         yield f"{point.name} ({point.value})", point.load

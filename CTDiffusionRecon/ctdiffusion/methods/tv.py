@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from .problem import Problem
 
-# All tuned on the validation volumes, docs/tv.md.
+# All tuned on the validation volumes, docs/notes/tv.md.
 # lambda, a number, is the strength over the typical attenuation, both in 1/mm (about 0.02 for a patient). The noise
 # level is in it already, because W is in the objective. The best strength grows with the number of views.
 STRENGTH = 2.5

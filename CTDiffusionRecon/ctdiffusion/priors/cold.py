@@ -12,8 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from .kind_names import COLD
 from .packs.pack import METADATA_FILE, load_network, read_info
-from .parametrisation import COLD
 from .prior import PriorInfo
 
 
@@ -49,13 +49,15 @@ class ColdRestorer(nn.Module):
         return int(getattr(self.network, "multiple", 1))
 
 
-def load_restorer(folder: Path, device: torch.device | str = "cpu") -> tuple[PriorInfo, ColdRestorer]:
-    """Load a cold-restoration pack, or refuse it.
+def load_restorer(
+    folder: Path, device: torch.device | str = "cpu", info: PriorInfo | None = None
+) -> tuple[PriorInfo, ColdRestorer]:
+    """Load a cold-restoration pack, or refuse it; `info` is its metadata where they have been read before.
 
     Raises:
         ValueError: damaged, or a pack of another kind.
     """
-    info = read_info(folder)
+    info = info or read_info(folder)
     arguments = {name: value for name, value in info.parametrisation.items() if name != "kind"}
     if info.parametrisation.get("kind") != COLD:
         raise ValueError(f"prior: {info.name} removes noise; it does not restore images of sparse scans")

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import torch
 
-from .kind_names import IMAGE, RESTORATION, SINOGRAM, WORDS
+from .kind_names import RESTORATION, WORDS, kind_from
 from .packs.pack import find_packs, load_pack, locate_pack, read_info
-from .parametrisation import COLD
 from .prior import Prior, PriorInfo
 from .restorer import Restorer
 
@@ -17,9 +16,7 @@ AnyPrior = Prior | Restorer
 
 def kind_of(info: PriorInfo) -> str:
     """The kind of a pack, from its metadata."""
-    if info.parametrisation.get("kind") == COLD:
-        return RESTORATION
-    return SINOGRAM if info.domain == "sinogram" else IMAGE
+    return kind_from(info.parametrisation, info.domain)
 
 
 def check_kind(info: PriorInfo, kind: str, method: str) -> None:
@@ -38,7 +35,8 @@ def load_prior(name: str | None, kind: str, default: str, method: str, device: t
     Raises:
         ValueError: there is none, it is damaged or of another kind.
     """
-    return load_any(find_prior(name, kind, default, method)[0], device)
+    folder, info = find_prior(name, kind, default, method)
+    return load_any(folder, device, info)
 
 
 def find_prior(name: str | None, kind: str, default: str, method: str) -> tuple[Path, PriorInfo]:
@@ -53,15 +51,14 @@ def find_prior(name: str | None, kind: str, default: str, method: str) -> tuple[
     return folder, info
 
 
-def load_any(folder: Path, device: torch.device | str) -> AnyPrior:
-    """The pack in `folder`, of whatever kind.
+def load_any(folder: Path, device: torch.device | str, info: PriorInfo | None = None) -> AnyPrior:
+    """The pack in `folder`, of whatever kind; `info` is its metadata where they have been read before.
 
     Raises:
         ValueError: it is damaged.
     """
-    if kind_of(read_info(folder)) == RESTORATION:
-        return Restorer.load(folder, device)
-    return load_pack(folder, device)
+    info = info or read_info(folder)
+    return Restorer.load(folder, device, info) if kind_of(info) == RESTORATION else load_pack(folder, device, info)
 
 
 def _installed(kind: str, default: str, method: str) -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from .denoiser import Denoiser, EDMDenoiser
+from .kind_names import COLD
 from .preconditioned import PreconditionedDenoiser
 from .ve import VEDenoiser
 from .vp import VPDenoiser
@@ -19,9 +20,6 @@ BUILDERS: dict[str, Callable[..., Denoiser]] = {
     "ve": VEDenoiser,
     "vp": VPDenoiser,
 }
-
-# The kind of `cold.ColdRestorer`, which is no denoiser.
-COLD = "cold"
 
 
 def build_denoiser(network: nn.Module, description: Mapping[str, Any], where: str) -> Denoiser:

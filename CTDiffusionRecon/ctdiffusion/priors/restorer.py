@@ -39,13 +39,13 @@ class Restorer:
         self._multiple = network.pad_multiple()
 
     @staticmethod
-    def load(folder: Path, device: torch.device | str = "cpu") -> Restorer:
-        """Load a cold-restoration pack, or refuse it.
+    def load(folder: Path, device: torch.device | str = "cpu", info: PriorInfo | None = None) -> Restorer:
+        """Load a cold-restoration pack, or refuse it; `info` is its metadata where they have been read before.
 
         Raises:
             ValueError: damaged, or a pack of another kind.
         """
-        return Restorer(*load_restorer(folder, device), device)
+        return Restorer(*load_restorer(folder, device, info), device)
 
     def position(self, views: float, nearest: bool = False) -> float:
         """The level of `views` per full turn: interpolated in log views where the network allows, else the nearest."""

@@ -108,7 +108,7 @@ class ConjugateGradientConsistency:
 
         right = self.back_projected + rho * mu0 if rho else self.back_projected
         carried, preconditioner = self.carried, self.preconditioner
-        start = mu0 + carried[CORRECTION] if carried else mu0
+        start = mu0 + carried[CORRECTION] if carried and CORRECTION in carried else mu0
         mu = conjugate_gradient(
             normal,
             right,

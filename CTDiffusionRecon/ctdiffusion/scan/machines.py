@@ -19,7 +19,7 @@ LARGEST_FIELD = 0.7
 
 
 @dataclass(frozen=True)
-class Preset:
+class Machine:
     """A machine: distances and pitches in mm. `rows` is 0 for a fan beam.
 
     Attributes:
@@ -51,28 +51,28 @@ class Preset:
         )  # fmt: skip
 
 
-PRESETS: dict[str, Preset] = {
-    "diagnostic": Preset(
+MACHINES: dict[str, Machine] = {
+    "diagnostic": Machine(
         "Diagnostic CT, third generation (570 / 1040 mm, 672 channels)",
         "Siemens SOMATOM scanners, DICOM tags 0018,1110 and 0018,1111; 672 channels over a fan of 52.1 degrees",
         570.0, 1040.0, 672, 1.4083, curved=True,
     ),
-    "ge-lightspeed": Preset(
+    "ge-lightspeed": Machine(
         "GE LightSpeed (541 / 949 mm, 888 channels of 1.0239 mm)",
         "Wang et al. 2006, IEEE TMI 25(10):1272, as in the Michigan Image Reconstruction Toolbox (sino_geom ge1)",
         541.0, 949.075, 888, 1.0239, curved=True,
     ),
-    "siemens-definition": Preset(
+    "siemens-definition": Machine(
         "Siemens SOMATOM Definition (595 / 1085.6 mm, 736 channels of 1.2858 mm)",
         "LDCT-and-Projection-data, TCIA, doi:10.7937/9npb-2637",
         595.0, 1085.6, 736, 1.2858, curved=True,
     ),
-    "cbct-obi": Preset(
+    "cbct-obi": Machine(
         "Varian on-board imager, full fan (1000 / 1500 mm, 397 x 298 mm panel)",
         "Varian PaxScan 4030CB panel, 1024 x 768 binned pixels of 0.388 mm",
         1000.0, 1500.0, 1024, 0.388, rows=768, row_spacing=0.388,
     ),
-    "cbct-xvi": Preset(
+    "cbct-xvi": Machine(
         "Elekta XVI, small field (1000 / 1536 mm, 410 x 410 mm panel)",
         "PerkinElmer XRD 1640 panel, 512 x 512 binned pixels of 0.8 mm",
         1000.0, 1536.0, 512, 0.8, rows=512, row_spacing=0.8,
@@ -85,8 +85,8 @@ def default_geometry(kind: str, angles: Iterable[float], grid: Grid) -> Geometry
 
     * parallel: columns of one voxel.
     * fan, fan-curved: 570 mm to the isocentre and 1040 mm to the detector, a third-generation diagnostic scanner
-      (`PRESETS["diagnostic"]`); flat detector unless curved.
-    * cone: 1000 mm and 1500 mm, an on-board imager (`PRESETS["cbct-obi"]`); flat detector, one slice per row at the
+      (`MACHINES["diagnostic"]`); flat detector unless curved.
+    * cone: 1000 mm and 1500 mm, an on-board imager (`MACHINES["cbct-obi"]`); flat detector, one slice per row at the
       isocentre, high enough for the volume's end slices.
 
     The distances grow in proportion where the corners of a very large volume would come too near to the source.
@@ -106,7 +106,7 @@ def default_geometry(kind: str, angles: Iterable[float], grid: Grid) -> Geometry
         return ParallelBeam(views, _count(2.0 * radius, pitch), pitch)
     if kind not in KINDS:
         raise ValueError(f"geometry: {kind!r} is unknown (known: {', '.join(KINDS)})")
-    machine = PRESETS["cbct-obi" if kind == "cone" else "diagnostic"]
+    machine = MACHINES["cbct-obi" if kind == "cone" else "diagnostic"]
     grown = max(1.0, radius / (LARGEST_FIELD * machine.source_to_isocentre))
     to_isocentre, to_detector = grown * machine.source_to_isocentre, grown * machine.source_to_detector
     magnification = to_detector / to_isocentre

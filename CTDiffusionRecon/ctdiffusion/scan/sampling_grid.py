@@ -8,7 +8,7 @@ from .beams import Grid
 
 # Pixel size in mm that `prior` stands for: the middle of the sizes that the shipped prior was trained on.
 PRIOR_PIXEL = 1.5
-# Finer pixels than this are sampled there by default: at 0.8 mm it was better and faster (docs/quality.md).
+# Finer pixels than this are sampled there by default: at 0.8 mm it was better and faster (docs/notes/quality.md).
 FINE_PIXEL = 1.0
 CHOICES = ("auto", "input", "prior")
 

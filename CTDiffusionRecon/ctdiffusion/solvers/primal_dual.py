@@ -9,7 +9,7 @@ from .gradient import gradient, gradient_transpose, length
 from .inner import inner, ratio
 from .tv_objective import TVObjective, mean_square
 
-# Measured on clinical slices at 30 views, see docs/tv.md: over-relaxation (convergent below 2), the share of a
+# Measured on clinical slices at 30 views, see docs/notes/tv.md: over-relaxation (convergent below 2), the share of a
 # pixel's step that goes to the gradient rather than the projector, and the primal step relative to the image.
 RELAXATION = 1.9
 GRADIENT_SHARE = 0.3

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ...core.plugins import PROJECTIONS, plugin
 from ...core.regularfile import check_regular
 from ...core.units import AttenuationScale
 from ...images import dicom
@@ -76,6 +77,10 @@ def read_projections(path: str | Path) -> MeasuredProjections:
         if os.path.isdir(path) and (first := _first_dicom(path)) is not None:
             raise ValueError(f"{path.name}: a folder of DICOM files; {projections_refusal(first)}") from None
         raise
+    foreign = plugin(PROJECTIONS, image_suffix(path))
+    if foreign is not None:
+        read: MeasuredProjections = foreign(path)
+        return read
     return _measured(_description(path))
 
 

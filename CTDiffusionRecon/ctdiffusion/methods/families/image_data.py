@@ -37,9 +37,9 @@ Prepare = Callable[[Problem, Prior], Agreement]
 
 
 def conjugate_gradients(parameters: ConjugateGradientParameters) -> Prepare:
-    """A few conjugate-gradient steps on (A' W A + I / tau^2) mu = A' W y + mu0 / tau^2, started from mu0
-    plus what the level before added to its own.
+    """A few conjugate-gradient steps on (A' W A + I / tau^2) mu = A' W y + mu0 / tau^2.
 
+    They start from mu0 plus what the level before added to its own.
     W are the weights of the noise and tau is the prior's expected error at the level, by the root of `trust`. Where
     `parameters.tv` is set they are part of one ADMM step per level with total variation.
     """

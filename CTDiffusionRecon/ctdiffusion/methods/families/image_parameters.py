@@ -11,12 +11,12 @@ from ...scan.sampling_grid import CHOICES, FINE_PIXEL, PRIOR_PIXEL
 from ..work import Work
 
 # Noise on the starting FBP: with a missing arc that image is no start but a lie, and most of it must go
-# (docs/quality-image-domain.md).
+# (docs/notes/quality-image-domain.md).
 SIGMA_START = 0.3
 SIGMA_LIMITED = 3.0
 LIMITED_DEG = 20
 # Preset of the slice-wise systems: twice the default levels, for limited angles, where the way from the start down is
-# longer, and for full turns where time does not matter (docs/quality-image-domain.md).
+# longer, and for full turns where time does not matter (docs/notes/quality-image-domain.md).
 THOROUGH: dict[str, dict[str, Any]] = {"thorough": {"steps": 80}}
 # What the papers and their codes share: the start at the prior's highest level, all rays alike, nothing after the end.
 AS_PUBLISHED: dict[str, Any] = {"sigma_start": 5.0, "weighted": False, "final_cg": 0, "grid": "input"}

@@ -2,7 +2,7 @@
 
 Built for CPUs first. A pixel-unshuffle stem moves the work to half resolution, skips are added rather than
 concatenated, and there is neither normalisation nor attention: EDM input scaling already bounds the activations,
-and on a CPU both are memory-bound and cost more time than they earn (docs/prior.md has the measurement).
+and on a CPU both are memory-bound and cost more time than they earn (docs/notes/prior.md has the measurement).
 Residual branches start at zero, so the untrained network is the identity of its skip path.
 """
 

@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...core.plugins import NETWORKS as PLUGINS
+from ...core.plugins import plugin
 from ...core.regularfile import open_regular
 from ...core.safetensorsbytes import read_parts, tensors_in
 from ...core.strictjson import read_object, shorten
@@ -119,13 +121,13 @@ def read_info(folder: Path) -> PriorInfo:
     return info
 
 
-def load_pack(folder: Path, device: torch.device | str = "cpu") -> Prior:
-    """Load a pack, or refuse it.
+def load_pack(folder: Path, device: torch.device | str = "cpu", info: PriorInfo | None = None) -> Prior:
+    """Load a pack, or refuse it; `info` is its metadata where they have been read before.
 
     Raises:
         ValueError: metadata or weights that are damaged, do not match their SHA-256 or do not fit the network.
     """
-    info = read_info(folder)
+    info = info or read_info(folder)
     denoiser = build_denoiser(load_network(folder, info), info.parametrisation, str(folder / METADATA_FILE))
     if denoiser.channels != info.channels:
         where = folder / METADATA_FILE
@@ -216,10 +218,12 @@ def build_network(description: Mapping[str, Any], where: str) -> nn.Module:
     _check_bounds(description, where)
     if name == BY_LABEL:
         return _by_label(arguments.get("members"), where)
-    if not isinstance(name, str) or name not in NETWORKS:
+    made = NETWORKS.get(name) or plugin(PLUGINS, name) if isinstance(name, str) else None
+    if made is None:
         raise ValueError(f"prior: {where}: network.class must be one of {', '.join(NETWORKS)}, got {shorten(name)}")
     try:
-        return NETWORKS[name](**arguments)
+        network: nn.Module = made(**arguments)
+        return network
     except _OF_ARGUMENTS as error:
         raise ValueError(f"prior: {where}: network: {error}") from None
 

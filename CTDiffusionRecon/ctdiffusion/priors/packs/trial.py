@@ -10,7 +10,7 @@ import torch
 
 from .. import trialimages
 from ..cold import load_restorer
-from ..parametrisation import COLD
+from ..kind_names import COLD
 from ..prior import Prior, PriorInfo
 from .pack import load_pack, read_info
 

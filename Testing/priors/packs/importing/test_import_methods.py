@@ -57,6 +57,9 @@ def packs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         ("iscs", "iscs-ct"),
         ("dds", "diffusionblend-aapm"),
         ("diffusionblend++", "diffusionblend-aapm"),
+        ("dps", "dds-aapm256"),
+        ("dps", "iscs-ct"),
+        ("dps", "diffusionblend-aapm"),
     ],
 )
 def test_an_imported_prior_serves_methods_of_other_papers(packs: dict[str, Path], method: str, pack: str) -> None:
@@ -68,6 +71,18 @@ def test_an_imported_prior_serves_methods_of_other_papers(packs: dict[str, Path]
     result = chosen.run(problem, from_mapping(chosen.parameters, {"steps": 3}, "test"))
     assert result.shape == problem.grid.shape and bool(torch.isfinite(result).all())
     assert len(calls) >= 3
+
+
+@pytest.mark.parametrize("pack", ["dds-aapm256", "iscs-ct", "diffusionblend-aapm"])
+def test_gradients_go_through_imported_networks(packs: dict[str, Path], pack: str) -> None:
+    """<g, D(x + h v) - D(x - h v)> / 2 h = <v, (dD / dx)' g>."""
+    prior = load_pack(packs[pack])
+    x, v, g = torch.randn((3, 2, 16, 16), generator=torch.Generator().manual_seed(0))
+    h = 1e-2
+    ahead, behind = (prior.predict_x0(x + step * v, 0.5, 1.0) for step in (h, -h))
+    expected = float((g.double() * (ahead - behind).double()).sum()) / (2.0 * h)
+    found = float((v.double() * prior.pull_back(x, g, 0.5, 1.0).double()).sum())
+    assert found == pytest.approx(expected, rel=2e-2)
 
 
 def test_a_sinogram_prior_is_refused_by_image_methods(packs: dict[str, Path]) -> None:
