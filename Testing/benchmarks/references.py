@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import sys
 from functools import partial
 from importlib.util import find_spec
 from typing import Any
@@ -32,12 +33,24 @@ def references(geometry: Geometry, grid: Grid, device: torch.device) -> Candidat
 
 def has_astra(geometry: ParallelBeam | FanBeam) -> bool:
     """Whether ASTRA is here and can do this geometry on a CPU: no curved detectors."""
-    return not geometry.curved and find_spec("astra") is not None
+    return not geometry.curved and _importable("astra")
 
 
 def has_rtk() -> bool:
     """Whether ITK's RTK module is here; it is used for cone beams."""
-    return find_spec("itk") is not None and find_spec("itk.RTKPython") is not None
+    return _importable("itk") and find_spec("itk.RTKPython") is not None
+
+
+def _importable(name: str) -> bool:
+    """Whether a library is here and loads; a wheel may want libraries of a GPU's driver that are missing."""
+    if find_spec(name) is None:
+        return False
+    try:
+        importlib.import_module(name)
+    except ImportError as error:
+        print(f"{name} is installed but cannot be imported: {error}", file=sys.stderr)
+        return False
+    return True
 
 
 class AstraProjector:
