@@ -120,6 +120,7 @@ def test_angles_and_geometry_come_from_files(tmp_path):
         (["--view", "9"], "--view: there is no such option; did you mean --views?"),
         (["--angles-deg", "0,0"], "--angles-deg: "),
         (["--angles-deg", "nofile"], "nofile"),
+        (["--angles-deg", "/dev/zero"], "--angles-deg: /dev/zero: a device file, not a regular file"),
         (["--geometry-file", "missing.json"], "missing.json"),
         (["--views", "9", "--measured", "--geometry", "fan"], "--geometry: "),
     ],
@@ -411,6 +412,7 @@ def test_every_help_is_instant(monkeypatch):
         "from ctdiffusion.commands import main as c\n"
         "for name in c.COMMANDS: c.main([name, '--help'])\n"
         "c.main(['methods'])\n"
+        "for action in ('list', 'show', 'check', 'join', 'remove', 'import'): c.main(['priors', action, '--help'])\n"
         "assert not {'torch', 'numpy'} & set(sys.modules), 'heavy'\n"
         "assert time.process_time() - start < 3.0\n"
     )

@@ -20,7 +20,7 @@ RACER = """
 import sys
 from pathlib import Path
 from ctdiffusion.commands import main as cli
-import ctdiffusion.commands.reconstruct, ctdiffusion.tasks, ctdiffusion.jobrun
+import ctdiffusion.commands.delivery, ctdiffusion.jobs.run, ctdiffusion.jobs.reconstruction
 source, target, views, rounds = sys.argv[1:]
 command = ["reconstruct", source, "--method", "fbp", "--geometry", "parallel", "--views", views, "-o"]
 cli.main([*command, target.format(f"warm{views}")])

@@ -140,6 +140,17 @@ def test_measured_projections_are_reconstructed_without_a_reference(tmp_path):
     record = json.loads(job.provenance.read_text(encoding="utf-8"))
     assert set(record["inputs"]["files_sha256"]) == {"scan.npz", "scan.json"}
     assert len(record["geometry"]["angles"]) == 40
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "named.npz").symlink_to(path)
+    linked = make_job(
+        tmp_path / "linked", input=str(elsewhere / "named.npz"), input_kind="projections", geometry=None, views=None
+    )
+    run_job(linked.path)
+    hashes = record["inputs"]["files_sha256"]
+    record = json.loads(linked.provenance.read_text(encoding="utf-8"))
+    expected = {"named.npz": hashes["scan.npz"], "scan.json": hashes["scan.json"]}
+    assert record["inputs"]["files_sha256"] == expected
 
     fewer = make_job(tmp_path / "fewer", input=path, input_kind="projections", geometry=None, views=10)
     assert run_job(fewer.path).state == "done"

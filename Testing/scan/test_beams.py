@@ -326,6 +326,12 @@ class TestJSON:
             geometry_from_dict(CONE.to_dict() | {"curved": True})
 
 
+@pytest.mark.parametrize("count", [0, 4])
+def test_a_few_of_many_views_are_there(count):
+    with pytest.raises(ValueError, match=f"views: 1 to 3 of them can be taken, not {count}"):
+        spread([0.0, 1.0, 2.0], count)
+
+
 @pytest.mark.parametrize(
     ("degrees", "count", "expected"),
     [
@@ -334,6 +340,12 @@ class TestJSON:
         ([*range(0, 360, 4), *range(2, 360, 4)], 6, [0, 60, 120, 180, 240, 300]),
         ([200, 100, 0, 300], 2, [200, 0]),
         ([5], 1, [5]),
+        # Two speeds, clusters, a limited arc, an arc in the middle that nobody measured, lost views.
+        ([*(k / 4 for k in range(720)), *range(180, 360)], 6, [0, 60, 120, 180, 240, 300]),
+        ([c + 0.6 * k for c in range(0, 360, 60) for k in range(6)], 6, [0, 60, 120, 180, 240, 300]),
+        (range(180), 6, [0, 30, 60, 90, 120, 150]),
+        ([*range(60), *range(200, 260)], 6, [0, 20, 40, 200, 220, 240]),
+        ([k for k in range(360) if not 100 <= k < 110], 18, [k if k != 100 else 99 for k in range(0, 360, 20)]),
     ],
 )
 def test_a_few_of_many_views_are_equally_spaced_in_angle(degrees, count, expected):

@@ -103,12 +103,12 @@ def _scan(spec: JobSpec, folder: Path) -> tuple[Geometry, Grid]:
     path = spec.input_path(folder)
     if spec.input_kind == "projections":
         from ..acquisition.measured.read import read_projections
+        from ..jobs.reconstruction import asked_views
 
         found = read_projections(path)
         geometry: Geometry = found.projections.geometry
-        if spec.views is not None and spec.views < geometry.views:
-            geometry = geometry.subset(range(spec.views))
-        return geometry, found.grid
+        asked = asked_views(spec, geometry, path.name)
+        return geometry if asked is None else geometry.subset(asked), found.grid
     volume = read_volume(path, spec.assume_hu)
     if spec.slices is not None:
         volume = volume.slices(*spec.slices)

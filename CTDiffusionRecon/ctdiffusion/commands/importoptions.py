@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..priors.networks.style import ACTIVATIONS
-from ..priors.packs.importing.layouts import LAYOUTS
-from ..priors.packs.importing.options import ImportOptions
+from ..priors.choices import ACTIVATIONS, PRECONDITIONINGS, PREDICTIONS, SCHEDULES
+from ..priors.packs.importing.choices import LAYOUTS
 from ..priors.packs.importing.presets import PRESETS
-from ..priors.preconditioned import PRECONDITIONINGS
-from ..priors.vp import PREDICTIONS, SCHEDULES
+
+if TYPE_CHECKING:
+    from ..priors.packs.importing.options import ImportOptions
 
 _PAIR: dict[str, Any] = {"nargs": 2, "type": float, "metavar": ("LOW", "HIGH")}
 _COUNT: dict[str, Any] = {"type": int, "default": 0, "metavar": "N"}
@@ -52,7 +52,7 @@ def add_import(parser: argparse.ArgumentParser) -> None:
     ncsnpp.add_argument("--skip-rescale", help="sums with a residual are divided by sqrt(2)", **_FLAG)
     ncsnpp.add_argument("--scale-by-sigma", help="the output is divided by sigma", **_FLAG)
     ncsnpp.add_argument("--centred", help="the training images were centred about 0", **_FLAG)
-    ncsnpp.add_argument("--activation", choices=list(ACTIVATIONS), default="", help="non-linearity")
+    ncsnpp.add_argument("--activation", choices=ACTIVATIONS, default="", help="non-linearity")
     noise = parser.add_argument_group("noise")
     noise.add_argument("--timesteps", help="of a network with timesteps", **_COUNT)
     noise.add_argument("--betas", help="first and last beta of its schedule", **_PAIR)
@@ -71,6 +71,8 @@ def read_import(args: argparse.Namespace) -> ImportOptions:
     Raises:
         ValueError: one of them makes no sense.
     """
+    from ..priors.packs.importing.options import ImportOptions
+
     values = {name: value for name, value in vars(args).items() if name in ImportOptions.__dataclass_fields__}
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
     values["layout"] = "" if args.layout == "auto" else args.layout

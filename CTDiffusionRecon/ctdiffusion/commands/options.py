@@ -233,8 +233,6 @@ def numbers_of(text: str, kind: type = float) -> list[Any]:
         raise argparse.ArgumentTypeError(str(error)[:100]) from None
 
 
-
-
 def _pack_for(method: Method, name: str | None) -> str | None:
     """The name of a prior pack, or its folder as an absolute path.
 

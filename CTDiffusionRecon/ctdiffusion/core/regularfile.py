@@ -6,6 +6,7 @@ A pipe would wait for ever, a device file would never end, and `Path.stat` follo
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 from pathlib import Path
@@ -67,6 +68,19 @@ def read_regular(path: str | Path, limit: int) -> bytes:
             if size > limit:
                 raise ValueError(f"{path}: more than the {limit:,} bytes allowed")
     return b"".join(parts)
+
+
+def sha256_file(path: str | Path) -> str:
+    """SHA-256 of a regular file, hexadecimal.
+
+    Raises:
+        ValueError, OSError: as `open_regular`.
+    """
+    digest = hashlib.sha256()
+    with open_regular(path) as file:
+        while block := file.read(_CHUNK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def check_regular(path: str | Path, limit_bytes: int | None = None) -> None:

@@ -49,7 +49,28 @@ def parse_object(text: str, where: str) -> dict[str, Any]:
     """The JSON object in a text.
 
     Raises:
-        ValueError: not JSON, not an object, a duplicate key, or a value that `check_plain` refuses.
+        ValueError: as `load_object`, or a value that `check_plain` refuses.
+    """
+    # `check_plain` counts from the object's values.
+    values = load_object(text, where, MAX_DEPTH + 2)
+    for key, value in values.items():
+        check_plain(key, f"{where}: a key")
+        check_plain(value, f"{where}: {shorten(key)}")
+    return values
+
+
+def load_object(text: str, where: str, deepest: int, digits: int = MAX_DIGITS) -> dict[str, Any]:
+    """The JSON object in a text, of any length.
+
+    Args:
+        text: the JSON.
+        where: what holds it, for messages.
+        deepest: how many brackets may be open.
+        digits: of a whole number, at most.
+
+    Raises:
+        ValueError: not JSON, not an object, a duplicate key, a number that is not finite or a very long one, or more
+            brackets.
     """
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -63,13 +84,13 @@ def parse_object(text: str, where: str) -> dict[str, Any]:
     def constant(name: str) -> float:
         raise ValueError(f"{where}: {name} is not a finite number")
 
-    def number(digits: str) -> int:
-        if len(digits) > MAX_DIGITS:
-            raise ValueError(f"{where}: number out of range ({len(digits)} digits)")
-        return int(digits)
+    def number(written: str) -> int:
+        if len(written) > digits:
+            raise ValueError(f"{where}: number out of range ({len(written)} digits)")
+        return int(written)
 
-    # Before the parser, which descends as deep as the text asks it to. `check_plain` counts from the object's values.
-    if _deeper_than(text, MAX_DEPTH + 2):
+    # Before the parser, which descends as deep as the text asks it to.
+    if _deeper_than(text, deepest):
         raise ValueError(f"{where}: nested too deeply")
     try:
         values = json.loads(text, object_pairs_hook=pairs, parse_constant=constant, parse_int=number)
@@ -77,9 +98,6 @@ def parse_object(text: str, where: str) -> dict[str, Any]:
         raise ValueError(f"{where}: not JSON ({error.msg}, line {error.lineno})") from None
     if not isinstance(values, dict):
         raise ValueError(f"{where}: expected an object, got {type(values).__name__}")
-    for key, value in values.items():
-        check_plain(key, f"{where}: a key")
-        check_plain(value, f"{where}: {shorten(key)}")
     return values
 
 

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.regularfile import open_regular
 from ..core.units import LOWEST_HU
+from .ctpd import is_projection
 from .dicomfile import PLAIN, DataSet, begins_like_dicom, read_tags
 from .dicomframe import Frame, described, read_frame
 from .dicompixels import rescaled, significant, stored_values
@@ -37,24 +39,8 @@ _CODECS = {
     "1.2.840.10008.1.2.4.91": "JPEG 2000",
     "1.2.840.10008.1.2.5": "RLE",
 }
-# Raw Data Storage, the class of a scanner's projections in DICOM-CT-PD files.
-_RAW_DATA = "1.2.840.10008.5.1.4.1.1.66"
 # The class of a DICOMDIR, whatever its file is called.
 _INDEX = "1.2.840.10008.1.3.10"
-# What a geometry needs of a DICOM-CT-PD file, by the bytes of its private tags.
-# Chen et al. 2015, doi:10.1118/1.4935406.
-_PROJECTION_TAGS = {
-    b"\x31\x70\x03\x10": "(7031,1003) source to isocentre",
-    b"\x31\x70\x31\x10": "(7031,1031) source to detector",
-    b"\x31\x70\x01\x10": "(7031,1001) view angle",
-    b"\x31\x70\x33\x10": "(7031,1033) central detector element",
-    b"\x29\x70\x02\x10": "(7029,1002) column spacing",
-    b"\x29\x70\x06\x10": "(7029,1006) row spacing",
-    b"\x29\x70\x0b\x10": "(7029,100B) detector shape",
-    b"\x33\x70\x0e\x10": "(7033,100E) flying focal spot mode",
-}
-
-
 # Storage classes of images that a series may be made of: CT, MR, PET, and their enhanced kinds.
 _IMAGES = tuple(
     f"1.2.840.10008.5.1.4.1.1.{end}" for end in ("2", "2.1", "2.2", "4", "4.1", "4.3", "4.4", "128", "128.1", "130")
@@ -64,7 +50,7 @@ _LONGEST_HEAD = 256
 
 def is_dicom(path: Path) -> bool:
     """True for a file with the DICOM preamble, or one that begins like a DICOM data set without it."""
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         return begins_like_dicom(stream.read(_LONGEST_HEAD))
 
 
@@ -135,11 +121,11 @@ def _images(path: Path, files: list[DataSet]) -> list[DataSet]:
         if not images:
             kinds = ", ".join(sorted({_kind(found) for found in files}))
             raise ValueError(f"{path.name}: no images among its DICOM files ({kinds})")
-        beside = [found for found in images if not _is_raw(found)]
+        beside = [found for found in images if not is_projection(found)]
         images = beside or images
     else:
         wanted = next((found for found in files if found.path == path), None)
-        if wanted is None or _storage_class(wanted) == _INDEX:
+        if wanted is None or wanted.storage_class == _INDEX:
             raise ValueError(f"{path.name}: an index of DICOM files, not an image; name the folder or one of the files")
         if wanted not in images:
             raise ValueError(f"{path.name}: {_kind(wanted)}, not an image; name the folder or one of its slices")
@@ -147,8 +133,9 @@ def _images(path: Path, files: list[DataSet]) -> list[DataSet]:
         # A file so broken that it does not say where it belongs may be a slice of this series.
         images = [f for f in images if f.text(0x0020000E) == series or (f.problem and not f.text(0x0020000E))]
     for found in images:
-        if _is_raw(found):
-            raise ValueError(f"{found.path.name}: raw projection data (DICOM-CT-PD), not an image (group 7031)")
+        if is_projection(found):
+            groups = "groups 7029 to 7033"
+            raise ValueError(f"{found.path.name}: raw projection data (DICOM-CT-PD), not an image ({groups})")
         if found.problem:
             raise ValueError(f"{found.path.name}: cannot be read: {found.problem}")
     return images
@@ -156,26 +143,14 @@ def _images(path: Path, files: list[DataSet]) -> list[DataSet]:
 
 def _pixelless(found: DataSet) -> bool:
     """True for what was never an image; a slice that lost its pixels is one."""
-    if found.pixels is not None or _storage_class(found) in _IMAGES or found.whole(0x00280010):
+    if found.pixels is not None or found.storage_class in _IMAGES or found.whole(0x00280010):
         return False
-    return _storage_class(found) != "" or not found.problem
-
-
-def _storage_class(found: DataSet) -> str:
-    return found.text(0x00080016) or found.text(0x00020002)
+    return found.storage_class != "" or not found.problem
 
 
 def _kind(found: DataSet) -> str:
     """A DICOM object without pixels in words."""
     return f"a DICOM object without pixels (modality {found.text(0x00080060)[:16] or 'unknown'})"
-
-
-def _is_raw(found: DataSet) -> bool:
-    """True for projections of a scanner (DICOM-CT-PD), known by their private tags, whatever their class."""
-    return _storage_class(found) == _RAW_DATA or any(
-        int.from_bytes(tag[:2], "little") << 16 | int.from_bytes(tag[2:], "little") in found.values
-        for tag in _PROJECTION_TAGS
-    )
 
 
 def _meant(images: list[DataSet], modalities: tuple[str, ...]) -> tuple[list[DataSet], tuple[str, ...]]:
@@ -260,16 +235,3 @@ def _values(frame: Frame) -> tuple[NDArray[Any], int]:
     if frame.rescale is None and frame.how.padding is None:
         return significant(stored, frame.how), 0
     return rescaled(stored, frame.how, *(frame.rescale or (1.0, 0.0)), fill)
-
-
-def projections_refusal(path: Path) -> str:
-    """Why a DICOM file cannot be read as projections, with the tags that a geometry file has to be filled from."""
-    kind = "raw projection data (DICOM-CT-PD)" if _is_raw(read_tags(path)) else "a DICOM image"
-    with path.open("rb") as stream:
-        head = stream.read(65536)
-    missing = [name for tag, name in _PROJECTION_TAGS.items() if tag not in head]
-    lacking = f"; missing here: {', '.join(missing)}" if missing else ""
-    return (
-        f"{path.name}: {kind} is not read as projections; convert it to NPZ or HDF5 with a geometry file made from "
-        f"{', '.join(_PROJECTION_TAGS.values())}{lacking}"
-    )

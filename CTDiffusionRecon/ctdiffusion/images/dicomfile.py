@@ -12,6 +12,8 @@ import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..core.regularfile import open_regular
+
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -84,14 +86,19 @@ class DataSet:
         raw = self.values.get(tag, b"")
         return int.from_bytes(raw, "big" if self.syntax == EXPLICIT_BIG else "little") if len(raw) == 2 else None
 
+    @property
+    def storage_class(self) -> str:
+        """What kind of object it is, as a UID; from the group of the file itself where the data set is silent."""
+        return self.text(0x00080016) or self.text(0x00020002)
+
     def payload(self) -> bytes:
         """The bytes of plain pixel data, as many as there are."""
         assert self.pixels is not None
         start, length = self.pixels
         if self.syntax == DEFLATED:
-            with self.path.open("rb") as stream:
+            with open_regular(self.path) as stream:
                 return _inflated(stream.read(), self.body)[start : start + length]
-        with self.path.open("rb") as stream:
+        with open_regular(self.path) as stream:
             stream.seek(start)
             return stream.read(length)
 
@@ -124,7 +131,7 @@ def read_tags(path: Path, deep: bool = False) -> DataSet:
         OSError: the file cannot be read.
     """
     found = DataSet(path)
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         if not stream.read(1):
             found.problem = "the file is empty"
             return found

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.regularfile import open_regular
 from .dicomfile import EXPLICIT_BIG, PIXEL_DATA, PLAIN, DataSet, tag_name
 from .itk import one_line, open_header, silenced, toolkit
 
@@ -110,7 +111,8 @@ def stored_values(found: DataSet, how: Layout, codec: str) -> NDArray[Any]:
 def _decoded(found: DataSet, how: Layout, codec: str) -> NDArray[Any]:
     """Compressed pixels through the library, from a copy whose tags give it nothing to rescale or to invert."""
     name = found.path.name
-    data = bytearray(found.path.read_bytes())
+    with open_regular(found.path) as stream:
+        data = bytearray(stream.read())
     for tag, text in _NEUTRAL.items():
         if tag in found.places and len(found.values[tag]) >= len(text):
             at, length = found.places[tag], len(found.values[tag])

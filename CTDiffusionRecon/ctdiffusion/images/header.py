@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ..core.regularfile import open_regular
+
 # Deflate cannot shrink anything by more than about 1032 to 1, so a header that promises more is wrong.
 DEFLATE_LIMIT = 1100
 HEADER_BYTES = 1 << 20
@@ -65,7 +67,7 @@ def _beside(path: Path, named: str) -> Path:
 
 
 def _header_value(path: Path, names: tuple[str, ...], separator: str) -> str | None:
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         head = stream.read(HEADER_BYTES)
     for line in head.split(b"\n"):
         text = line.decode("latin-1").strip("\r")

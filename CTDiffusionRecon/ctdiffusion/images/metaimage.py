@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..core.regularfile import open_regular
 from .header import HEADER_BYTES, data_file
 from .headertext import UNITS, numbers, shortened, sizes
 from .pixels import IDENTITY, Direction, Pixels, as_direction
@@ -63,7 +64,7 @@ def read_meta(path: Path) -> Pixels:
 
 def _header(path: Path) -> tuple[dict[str, str], int]:
     """Fields by name in lower case, and the header's length in bytes; ElementDataFile is the last."""
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         head = stream.read(HEADER_BYTES)
     fields: dict[str, str] = {}
     at = 0

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.regularfile import open_regular
 from .header import data_file, image_suffix
 from .niftiheader import LONGEST_HEADER, NiftiHeader, parse_header
 from .pixels import IDENTITY, Direction, Pixels, as_direction, straightened
@@ -68,18 +69,18 @@ def _store(header: NiftiHeader, path: Path) -> Store:
 
 
 def _is_gzip(path: Path) -> bool:
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         return stream.read(2) == b"\x1f\x8b"
 
 
 def _bytes(path: Path, start: int, count: int) -> bytes:
     if _is_gzip(path):
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             try:
                 return zlib.decompressobj(wbits=31).decompress(stream.read(1 << 16), start + count)[start:]
             except zlib.error:
                 return b""
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         stream.seek(start)
         return stream.read(count)
 

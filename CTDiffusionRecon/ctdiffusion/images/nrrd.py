@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ..core.regularfile import open_regular
 from .header import HEADER_BYTES, data_file
 from .headertext import UNITS, numbers, shortened, sizes
 from .pixels import IDENTITY, Direction, Pixels, as_direction
@@ -68,7 +69,7 @@ def read_nrrd(path: Path) -> Pixels:
 
 def _header(path: Path) -> tuple[dict[str, str], list[str], int]:
     """Fields by name in lower case, names of key/value pairs, and the header's length in bytes."""
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         head = stream.read(HEADER_BYTES)
     if not head.startswith(b"NRRD000"):
         raise ValueError(f"{path.name}: cannot be read: not an NRRD file")
@@ -160,7 +161,7 @@ def _skipped(fields: dict[str, str], field: str, name: str) -> int:
 
 
 def _after_lines(path: Path, start: int, lines: int) -> int:
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         stream.seek(start)
         for _ in range(lines):
             if not stream.readline(1 << 20):

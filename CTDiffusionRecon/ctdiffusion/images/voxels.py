@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.regularfile import open_regular
 from .header import DEFLATE_LIMIT
 from .memory import check_memory
 
@@ -84,18 +85,18 @@ def read_voxels(store: Store, name: str) -> NDArray[Any]:
 def _stored(store: Store, kind: np.dtype[Any], count: int, name: str) -> NDArray[Any]:
     need = count * kind.itemsize
     if store.encoding == "raw":
-        with store.path.open("rb") as stream:
+        with open_regular(store.path) as stream:
             start = store.path.stat().st_size - need if store.start < 0 else store.start + store.skip
             stream.seek(start)
             return np.fromfile(stream, kind, count)
     if store.encoding == "ascii":
         return _written(store, kind, count, name)
     if store.encoding == "hex":
-        with store.path.open("rb") as stream:
+        with open_regular(store.path) as stream:
             stream.seek(store.start)
             digits = b"".join(stream.read().split())
         try:
-            data: bytes | bytearray = bytes.fromhex(digits.decode("ascii"))
+            data: bytes | NDArray[np.uint8] = bytes.fromhex(digits.decode("ascii"))
         except ValueError:
             raise ValueError(f"{name}: its voxels are not hexadecimal digits") from None
     else:
@@ -107,7 +108,7 @@ def _stored(store: Store, kind: np.dtype[Any], count: int, name: str) -> NDArray
 
 def _written(store: Store, kind: np.dtype[Any], count: int, name: str) -> NDArray[Any]:
     """Voxels that are written as text."""
-    with store.path.open("rb") as stream:
+    with open_regular(store.path) as stream:
         stream.seek(store.start)
         words = stream.read().replace(b",", b" ").split()
     if len(words) < count:
@@ -124,7 +125,7 @@ def _written(store: Store, kind: np.dtype[Any], count: int, name: str) -> NDArra
     return values.astype(kind)
 
 
-def _unpacked(store: Store, enough: int, name: str) -> bytearray:
+def _unpacked(store: Store, enough: int, name: str) -> NDArray[np.uint8]:
     """The first `enough` bytes of a packed file, whose stream is followed to its checksum.
 
     Raises:
@@ -132,26 +133,32 @@ def _unpacked(store: Store, enough: int, name: str) -> bytearray:
     """
     window = {"gzip": GZIP, "zlib": ZLIB}.get(store.encoding, 0)
     new: Callable[[], Any] = (lambda: zlib.decompressobj(wbits=window)) if window else bz2.BZ2Decompressor
-    data, stream, most = bytearray(), new(), enough + _MOST_LEFT_OVER
+    # Filled in place: growing and joining took a tenth of the time.
+    data = np.empty(enough, np.uint8)
+    size, stream, most = 0, new(), enough + _MOST_LEFT_OVER
     try:
-        with store.path.open("rb") as file:
+        with open_regular(store.path) as file:
             file.seek(store.start)
-            while len(data) < most and (block := file.read(_BLOCK)):
+            while size < most and (block := file.read(_BLOCK)):
                 while True:
-                    data += stream.decompress(block, _BLOCK)
+                    part = stream.decompress(block, _BLOCK)
+                    if size < enough:
+                        kept = part[: enough - size]
+                        data[size : size + len(kept)] = np.frombuffer(kept, np.uint8)
+                    size += len(part)
                     if stream.eof:
                         block = stream.unused_data
-                        if len(data) >= enough or not block:
+                        if size >= enough or not block:
                             break
                         stream = new()
                         continue
                     block = stream.unconsumed_tail if window else b""
-                    if len(data) >= most or not (block if window else not stream.needs_input):
+                    if size >= most or not (block if window else not stream.needs_input):
                         break
                 if stream.eof:
                     break
     except (zlib.error, OSError, EOFError) as error:
         raise ValueError(f"{name}: its compressed data end early or are corrupt ({error})") from None
-    if not stream.eof and len(data) < most:
+    if not stream.eof and size < most:
         raise ValueError(f"{name}: the compressed data end early: the file is truncated or corrupt")
-    return data
+    return data[:size]

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from .. import __version__
 from ..core.folders import package_folder
+from ..core.regularfile import sha256_file
 from ..images import dicom
 
 PACKAGES = ("torch", "numpy", "numba", "scipy", "SimpleITK", "safetensors", "h5py", "diffct")
-_BLOCK = 1 << 20
 
 
 def code_version() -> dict[str, Any]:
@@ -51,15 +51,6 @@ def file_hashes(path: Path) -> dict[str, str]:
     """SHA-256 of a file, or of the DICOM files in a folder, by name; what else lies there is no input."""
     files = [path] if path.is_file() else dicom.files_in(path)
     return {file.name: sha256_file(file) for file in files}
-
-
-def sha256_file(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def sha256_array(array: NDArray[Any]) -> str:

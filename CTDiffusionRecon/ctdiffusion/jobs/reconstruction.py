@@ -14,7 +14,7 @@ from .. import pipeline
 from ..acquisition.measured.consistency import check_consistency
 from ..acquisition.measured.read import MeasuredProjections, read_projections
 from ..core.monitor import Monitor
-from ..core.regularfile import check_regular
+from ..core.regularfile import check_regular, sha256_file
 from ..images.orientation import to_lps
 from ..images.volume import Volume, read_volume
 from ..pipeline import Measurement
@@ -22,6 +22,7 @@ from ..priors.anatomy import body_part_warnings
 from ..priors.kinds import AnyPrior, find_prior, load_any
 from ..priors.prior import PriorInfo
 from ..priors.scan import check_scan
+from ..scan.beams import Geometry
 from ..scan.machines import default_geometry
 from ..scan.viewsets import spread
 from . import provenance
@@ -52,20 +53,18 @@ def read(spec: JobSpec, folder: Path, monitor: JobMonitor) -> Given:
         if not os.path.isdir(path):
             with suppress(FileNotFoundError):
                 check_regular(path)
-        files = provenance.file_hashes(path) if os.path.exists(path) else {}
         if spec.input_kind == "projections":
             found = read_projections(path)
+            files = {file.name: sha256_file(file) for file in found.files}
             content = provenance.sha256_array(found.projections.data.numpy())
             measurement = measured_measurement(spec, found, path.name)
-            if (geometry_file := path.with_suffix(".json")).is_file():
-                files |= provenance.file_hashes(geometry_file)
         else:
+            files = provenance.file_hashes(path) if os.path.exists(path) else {}
             volume = read_volume(path, spec.assume_hu)
             for note in volume.notes:
                 monitor.warn(f"{path.name}: {note}")
             content = provenance.sha256_array(volume.array)
         inputs = {"path": spec.input, "files_sha256": files, "values_sha256": content}
-        # Measured projections have their geometry in a second file.
         monitor.sources["input"] = content + "".join(files.values())
     monitor.step("read", 1, 1)
     if spec.input_kind == "volume":
@@ -143,19 +142,32 @@ def simulated_measurement(
 def measured_measurement(spec: JobSpec, found: MeasuredProjections, name: str) -> Measurement:
     """The measurement of projections from a file, or of as many of their views as a specification asks for.
 
+    Raises:
+        ValueError: as `asked_views`.
+    """
+    projections = found.projections
+    asked = asked_views(spec, projections.geometry, name)
+    if asked is not None:
+        projections = projections.views(asked)
+    warnings = (*found.warnings, *check_consistency(found.projections).warnings)
+    return pipeline.measured(projections, found.grid, warnings)
+
+
+def asked_views(spec: JobSpec, geometry: Geometry, name: str) -> list[int] | None:
+    """Indices of the measured views that a specification asks for; None for all of them.
+
     Args:
-        name: of the file, for messages.
+        spec: the specification.
+        geometry: of the measured views.
+        name: of their file, for messages.
 
     Raises:
         ValueError: more views than there are, or slices of them.
     """
-    projections = found.projections
     if spec.slices is not None:
         raise ValueError("spec.slices: measured projections are reconstructed whole")
-    if spec.views is not None:
-        there = projections.geometry.views
-        if spec.views > there:
-            raise ValueError(f"spec.views: {spec.views} views were asked for, {name} has {there}")
-        projections = projections.views(spread(projections.geometry.angles, spec.views))
-    warnings = (*found.warnings, *check_consistency(found.projections).warnings)
-    return pipeline.measured(projections, found.grid, warnings)
+    if spec.views is None:
+        return None
+    if spec.views > geometry.views:
+        raise ValueError(f"spec.views: {spec.views} views were asked for, {name} has {geometry.views}")
+    return spread(geometry.angles, spec.views)

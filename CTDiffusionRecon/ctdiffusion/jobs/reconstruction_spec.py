@@ -56,7 +56,10 @@ class JobSpec(Specification):
         None, "Every view angle, instead of the four above.", unit="degrees", group="scan"
     )
     slices: tuple[int, int] | None = parameter(
-        None, "First slice to reconstruct, and the one after the last, as in Python; automatic: all.", group="scan"
+        None,
+        "First slice to reconstruct, and the one after the last, as in Python, counted along the file's third axis; "
+        "automatic: all.",
+        group="scan",
     )
     simulation: SimulationSettings = parameter(
         SimulationSettings, "Noise and discretisation of the simulated measurement.", group="simulation"

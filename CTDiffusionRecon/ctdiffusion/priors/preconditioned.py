@@ -10,9 +10,8 @@ import math
 
 from torch import Tensor, nn
 
+from .choices import PRECONDITIONINGS
 from .denoiser import Denoiser
-
-PRECONDITIONINGS = ("edm", "vp", "ve")
 
 
 class PreconditionedDenoiser(Denoiser):

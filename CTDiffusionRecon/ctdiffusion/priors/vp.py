@@ -11,11 +11,9 @@ import math
 import torch
 from torch import Tensor, nn
 
+from .choices import COSINE, PREDICTIONS, SCHEDULES
 from .denoiser import SAME_SLICE, Denoiser
 
-PREDICTIONS = ("epsilon", "sample", "v_prediction")
-COSINE = "cosine"
-SCHEDULES = ("linear", "scaled_linear", COSINE)
 # Of the cosine schedule (Nichol and Dhariwal 2021, arXiv 2102.09672, eq. 17): its offset, and the largest beta.
 _OFFSET, _LARGEST_BETA = 0.008, 0.999
 

@@ -128,6 +128,42 @@ def whole_turn(angles: Sequence[float]) -> bool:
     return len(angles) > 2 and not unmeasured(ViewGaps.between(angles, 2.0 * math.pi), angles).any()
 
 
+def equally_spaced(angles: Sequence[float], count: int) -> list[int]:
+    """Indices of `count` views that lie nearest, in the sum of squares, to equal steps from the first one.
+
+    Args:
+        angles: the views in radians.
+        count: how many, from 1 to all of them.
+    """
+    wanted = np.asarray(angles, dtype=np.float64)
+    if len(wanted) > 1 and (np.diff(wanted) < 0.0).all():
+        wanted = -wanted
+    wanted = wanted - wanted[0]
+    found = ViewGaps.between(wanted.tolist(), 2.0 * math.pi)
+    # A missing arc is as wide as a usual step there, so that no view is wanted within it.
+    gap = np.where(unmeasured(found, wanted.tolist()), found.beside.mean(0), found.gap)
+    place = np.concatenate([[0.0], np.cumsum(gap[:-1])])[found.group]
+    order = np.lexsort((np.arange(len(place)), place))
+    place = place[order]
+    # Of two views equally far from a step, the earlier one.
+    steps = (np.arange(count) / count - 1e-9) * float(gap.sum())
+    cost = np.full(len(place), np.inf)
+    cost[0] = 0.0
+    before = np.zeros((count, len(place)), dtype=np.int32)
+    index = np.arange(len(place))
+    for k in range(1, count):
+        least = np.minimum.accumulate(cost)
+        chosen = np.maximum.accumulate(np.where(cost <= least, index, 0))
+        before[k, 1:] = chosen[:-1]
+        cost = np.concatenate([[np.inf], least[:-1]]) + (place - steps[k]) ** 2
+    last = int(np.argmin(cost))
+    taken = [last]
+    for k in range(count - 1, 0, -1):
+        last = int(before[k, last])
+        taken.append(last)
+    return [int(order[i]) for i in reversed(taken)]
+
+
 def _beside(gap: Array) -> Array:
     """Upper quartile of the gaps `[before, after]` each gap, round the circle; of a lone gap itself."""
     count = len(gap)

@@ -81,10 +81,13 @@ def spread(angles: Sequence[float], count: int) -> list[int]:
     """Indices of `count` of the views, as equally spaced in angle as they allow; the first one is kept.
 
     A file's own order is kept where it goes round; interlaced or unsorted views are taken in the order of their angles.
+    Arcs that nobody measured are passed over.
+
+    Raises:
+        ValueError: more views than there are, or none.
     """
-    there = len(angles)
-    order = list(range(there))
-    steps = [b - a for a, b in pairwise(angles)]
-    if not (all(s > 0.0 for s in steps) or all(s < 0.0 for s in steps)):
-        order.sort(key=lambda i: (angles[i] - angles[0]) % FULL_TURN)
-    return [order[k * there // count] for k in range(count)]
+    if not 1 <= count <= len(angles):
+        raise ValueError(f"views: 1 to {len(angles)} of them can be taken, not {count}")
+    from .viewgaps import equally_spaced
+
+    return equally_spaced(angles, count)

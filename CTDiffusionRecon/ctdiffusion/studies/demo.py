@@ -16,6 +16,7 @@ from ..acquisition.settings import SimulationSettings
 from ..core import atomic, devices
 from ..core.folders import resource_folders
 from ..core.monitor import Monitor
+from ..core.regularfile import sha256_file
 from ..images.orientation import to_lps
 from ..images.volume import read_volume, write_volume
 from ..jobs import provenance
@@ -173,7 +174,7 @@ def _honesty(settings: SimulationSettings) -> list[str]:
 
 def _provenance(path: Path, prior: AnyPrior | None, reason: str, device: str, seconds: float) -> dict[str, object]:
     facts: dict[str, object] = {
-        "sample SHA-256": provenance.sha256_file(path),
+        "sample SHA-256": sha256_file(path),
         **{f"code: {name}": value for name, value in provenance.code_version().items()},
         **{f"package: {name}": value for name, value in provenance.package_versions().items()},
         "device": f"{device} ({reason})",

@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..jobs.provenance import sha256_array, sha256_file
+from ..core.regularfile import sha256_file
+from ..jobs.provenance import sha256_array
 from .coded import read_coded, step_for, write_coded
 
 INDEX_FILE = "index.json"

@@ -122,6 +122,26 @@ def test_a_geometry_file_is_bounded_and_has_no_key_twice(tmp_path: Path) -> None
         read_projections(path)
 
 
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("[" * 100_000, "nested too deeply"),
+        ('{"a":' * 100_000, "nested too deeply"),
+        ('{"version": ' + "1" * 20_000 + "}", r"number out of range \(20000 digits\)"),
+        ('{"mu_water_per_mm": NaN}', "NaN is not a finite number"),
+        ("[]", "expected an object, got list"),
+        ("\ufeff{}", "not JSON"),
+        ("", "not JSON"),
+    ],
+)
+def test_a_geometry_file_is_read_as_strictly_as_every_json(tmp_path: Path, written: str, said: str) -> None:
+    path = scan(tmp_path)
+    path.write_text(written, encoding="utf-8")
+    with pytest.raises(ValueError, match=f"^scan.json: {said}") as caught:
+        read_projections(path)
+    assert "\n" not in str(caught.value) and "set_int_max" not in str(caught.value)
+
+
 def same(path: Path) -> bool:
     return bool(np.allclose(read_projections(path).projections.data[0], DATA, atol=1e-6))
 

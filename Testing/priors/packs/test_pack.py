@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from ctdiffusion.core.regularfile import sha256_file
 from ctdiffusion.priors.packs.pack import (
     METADATA_FILE,
     WEIGHTS_FILE,
@@ -18,7 +19,6 @@ from ctdiffusion.priors.packs.pack import (
     load_pack,
     locate_pack,
     read_info,
-    sha256_of,
     write_pack,
 )
 from priors.small_pack import INFO, small_pack, small_state
@@ -44,7 +44,7 @@ def edit(pack: Path, **changes: object) -> None:
 def replace_weights(pack: Path, content: bytes) -> None:
     """Put other bytes in the weights' place, with the SHA-256 that fits them."""
     (pack / WEIGHTS_FILE).write_bytes(content)
-    edit(pack, weights_sha256=sha256_of(pack / WEIGHTS_FILE))
+    edit(pack, weights_sha256=sha256_file(pack / WEIGHTS_FILE))
 
 
 def test_a_pack_comes_back_as_it_was_written(pack: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_pack_comes_back_as_it_was_written(pack: Path) -> None:
     state = prior._denoiser.network.state_dict()
     assert all(torch.equal(state[name], value) for name, value in small_state().items())
     assert prior.info.network == INFO.network
-    assert prior.info.weights_sha256 == sha256_of(pack / WEIGHTS_FILE)
+    assert prior.info.weights_sha256 == sha256_file(pack / WEIGHTS_FILE)
 
 
 def test_one_flipped_bit_is_noticed(pack: Path) -> None:
@@ -113,7 +113,7 @@ def test_every_wrong_tensor_is_named(pack: Path, fault: str) -> None:
     else:
         state["stem.weight"][0, 0, 0, 0] = float("nan")
     save_file(state, str(pack / WEIGHTS_FILE))
-    edit(pack, weights_sha256=sha256_of(pack / WEIGHTS_FILE))
+    edit(pack, weights_sha256=sha256_file(pack / WEIGHTS_FILE))
     with pytest.raises(ValueError, match=r"extra\.weight|stem\.weight"):
         load_pack(pack)
 
@@ -153,7 +153,7 @@ def test_a_pickle_never_runs(pack: Path, tmp_path: Path, name: str) -> None:
     (pack / WEIGHTS_FILE).unlink()
     (pack / name).write_bytes(bomb)
     if name == WEIGHTS_FILE:
-        edit(pack, weights_sha256=sha256_of(pack / name))
+        edit(pack, weights_sha256=sha256_file(pack / name))
     with pytest.raises(ValueError):
         load_pack(pack)
     assert not canary.exists()

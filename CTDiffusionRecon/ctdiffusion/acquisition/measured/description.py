@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ...core.regularfile import read_regular
-from ...core.strictjson import shorten
+from ...core.strictjson import load_object, shorten
 from .adapters import adapted
 from .declared import DECLARED
 from .fields import SMALLEST, Fields
@@ -20,6 +19,8 @@ VALUES = ("line-integrals", "transmission", "counts")
 AXES = ("slice", "view", "row", "column")
 LARGEST_FILE = 50_000_000
 MOST_VIEWS = 100_000
+# Of brackets, and of whole numbers: Python converts no more, and a shorter one is refused by its field.
+DEEPEST, MOST_DIGITS = 32, 4000
 # Pitch of a detector in mm, and attenuation of water in 1/mm at the lowest energy of any scanner.
 LARGEST_PITCH, LARGEST_WATER = 1e3, 1e3
 
@@ -88,26 +89,14 @@ def read_description(path: Path, named: Path | None = None) -> Description:
         ValueError: no regular file of a bounded size, not JSON, an unknown or missing field, a key that appears twice,
             a wrong type or a data file outside its folder.
     """
-    text = read_regular(path, LARGEST_FILE)
     try:
-        values = json.loads(text.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_no_pair_twice)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path.name}: not a geometry file in JSON: {error}") from None
-    if isinstance(values, dict) and "format" not in values:
+        text = read_regular(path, LARGEST_FILE).decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path.name}: not UTF-8 text") from None
+    values = load_object(text, path.name, DEEPEST, MOST_DIGITS)
+    if "format" not in values:
         values = adapted(values, path)
     return parse_description(values, path, named)
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number")
-
-
-def _no_pair_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"the key {shorten(next(n for n in names if names.count(n) > 1))} appears twice")
-    return found
 
 
 def parse_description(values: Any, path: Path, named: Path | None = None) -> Description:

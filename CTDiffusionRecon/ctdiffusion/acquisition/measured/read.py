@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from ...core.units import AttenuationScale
 from ...images import dicom
 from ...images.ctpd import projections_refusal
 from ...images.header import image_suffix
-from ...scan.beams import ConeBeam, FanBeam, Geometry, Grid, ParallelBeam
+from ...scan.beams import Grid
 from ...scan.projections import Projections
 from .adapters import exchange
 from .angles import engine_angles
@@ -27,12 +26,11 @@ from .countrange import refuse_wrapped, wrapped_somewhere
 from .counts import MOST_HOLES, LineIntegrals, bridged, from_counts, from_transmission
 from .declared import Declared, check_counts, factor, radians
 from .description import FORMAT, Beam, Description, parse_description, read_description
+from .layout import geometry_of, grid_of
 from .suffixes import HDF5_SUFFIXES
 
 Float = NDArray[np.float64]
 
-# Filtering an offset detector takes one that reaches as far on the other side: nobody's is this many widths off.
-FARTHEST_OFF = 4.0
 # No ray through anything that a detector still sees behind reaches this; counts and scaled logarithms do.
 LARGEST_LINE_INTEGRAL = 30.0
 # Nothing is brighter than the open beam, but for noise behind much of it.
@@ -48,12 +46,14 @@ class MeasuredProjections:
         grid: a grid to reconstruct on: the one that the file asks for, else one voxel per column at the isocentre.
         name: what the file calls the scan.
         warnings: what was assumed, left out or found odd.
+        files: the data file, and the geometry file where there is one.
     """
 
     projections: Projections
     grid: Grid
     name: str
     warnings: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 def read_projections(path: str | Path) -> MeasuredProjections:
@@ -80,17 +80,21 @@ def read_projections(path: str | Path) -> MeasuredProjections:
     foreign = plugin(PROJECTIONS, image_suffix(path))
     if foreign is not None:
         read: MeasuredProjections = foreign(path)
-        return read
-    return _measured(_description(path))
+        return read if read.files else replace(read, files=(path,))
+    description, beside = _description(path)
+    # A data file goes by the name that the user gave it, which may be that of a link.
+    data = path if path.samefile(description.file) else description.file
+    return replace(_measured(description), files=(data,) if beside is None else (data, beside))
 
 
 def _first_dicom(folder: Path) -> Path | None:
     return next((f for f in sorted(folder.iterdir()) if f.is_file() and dicom.is_dicom(f)), None)
 
 
-def _description(path: Path) -> Description:
+def _description(path: Path) -> tuple[Description, Path | None]:
+    """What the data are, and the geometry file that says so."""
     if path.suffix.lower() == ".json":
-        return read_description(path)
+        return read_description(path), path
     if dicom.is_dicom(path):
         raise ValueError(projections_refusal(path))
     check_readable(path)
@@ -101,7 +105,7 @@ def _description(path: Path) -> Description:
             description = read_description(there, data)
             if not description.file.samefile(path):
                 raise ValueError(f"{there.name}.file: names {description.file.name}, not {path.name}")
-            return description
+            return description, there
     if suffix in HDF5_SUFFIXES:
         values = {
             "format": FORMAT,
@@ -110,7 +114,7 @@ def _description(path: Path) -> Description:
             "file": path.name,
             "geometry": {"kind": "parallel"},
         }
-        return parse_description(values | exchange(), path, path)
+        return parse_description(values | exchange(), path, path), None
     raise ValueError(f"{path.name}: needs a geometry file {beside.name} beside it (docs/measured-projections.md)")
 
 
@@ -141,8 +145,8 @@ def _measured(description: Description) -> MeasuredProjections:
         warnings.append("the detector's pixel size is not recorded, 1 mm was assumed: lengths and HU are relative")
     if description.mu_water is None:
         warnings.append("mu_water_per_mm is not given: HU refer to water at 70 keV")
-    geometry = _geometry(beam, [float(angles[k]) for k in kept], stacked.shape, pitch)
-    grid = _grid(description, geometry, stacked.shape[1], beam.row_spacing or pitch)
+    geometry = geometry_of(beam, [float(angles[k]) for k in kept], stacked.shape, pitch)
+    grid = grid_of(description, geometry, stacked.shape[1], beam.row_spacing or pitch)
     warnings += geometry.check(grid)
     scale = AttenuationScale() if description.mu_water is None else AttenuationScale(description.mu_water)
     projections = Projections(
@@ -270,51 +274,6 @@ def _refuse_intensities(values: Float, where: str) -> None:
             f"{where}: about {air:.2g} beside the object and less behind it: transmission, not line integrals "
             "(values = transmission)"
         )
-
-
-def _geometry(beam: Beam, angles: list[float], shape: tuple[int, ...], pitch: float) -> Geometry:
-    columns = shape[2]
-    offset = beam.column_offset
-    if beam.rotation_centre_column is not None:
-        offset = ((columns - 1) / 2 - beam.rotation_centre_column) * pitch
-    if abs(offset) > FARTHEST_OFF * columns * pitch:
-        raise ValueError(
-            f"geometry: the detector is {columns * pitch:.4g} mm wide and lies {abs(offset):.4g} mm off the axis "
-            "(column_offset_mm, rotation_centre_column)"
-        )
-    if beam.reversed_columns:
-        offset = -offset
-    if beam.kind == "parallel":
-        return ParallelBeam(tuple(angles), columns, pitch, offset)
-    assert beam.source_to_isocentre is not None and beam.source_to_detector is not None
-    distances = (beam.source_to_isocentre, beam.source_to_detector)
-    if beam.kind == "cone":
-        row_offset = -beam.row_offset if beam.reversed_rows else beam.row_offset
-        return ConeBeam(
-            tuple(angles), *distances, shape[1], columns, beam.row_spacing or pitch, pitch, row_offset, offset
-        )
-    return FanBeam(tuple(angles), *distances, columns, pitch, offset, curved=beam.kind == "fan-curved")
-
-
-def _grid(description: Description, geometry: Geometry, rows: int, row_spacing: float) -> Grid:
-    voxel = geometry.column_spacing / geometry.magnification
-    # The rows of a stack are slices, not shadows.
-    height = row_spacing if geometry.is_stack else row_spacing / geometry.magnification
-    if geometry.is_stack and description.beam.row_spacing is None:
-        height = voxel
-    shape, spacing = description.grid_shape, description.grid_spacing
-    if shape is None:
-        # What the views see together, on a grid of whole voxels.
-        if not geometry.seen_radius > 0.0:
-            raise ValueError(
-                f"geometry: the rotation axis is not on the detector, whose {geometry.columns} columns are "
-                f"{geometry.columns * geometry.column_spacing:.4g} mm wide and lie {geometry.column_offset:.4g} mm off"
-            )
-        side = max(1, math.floor(2.0 * geometry.seen_radius / (spacing[1] if spacing else voxel)))
-        shape = (rows, side, side)
-    if geometry.is_stack and shape[0] != rows:
-        shape = (rows, *shape[1:])
-    return Grid(shape, spacing or (height, voxel, voxel))
 
 
 def _arranged(values: Float, beam: Beam) -> torch.Tensor:

@@ -10,9 +10,10 @@ from functools import partial
 from torch import Tensor
 from torch.nn import functional
 
+from ..choices import ACTIVATIONS
 from . import fir
 
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+_FUNCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "swish": functional.silu,
     "elu": functional.elu,
     "relu": functional.relu,
@@ -50,7 +51,7 @@ class Style:
 
     def act(self, x: Tensor) -> Tensor:
         """The non-linearity."""
-        return ACTIVATIONS[self.activation](x)
+        return _FUNCTIONS[self.activation](x)
 
     def joined(self, x: Tensor, residual: Tensor) -> Tensor:
         """The sum of a path and its residual."""

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from ...core.plugins import NETWORKS as PLUGINS
 from ...core.plugins import plugin
-from ...core.regularfile import open_regular
+from ...core.regularfile import open_regular, sha256_file
 from ...core.safetensorsbytes import read_parts, tensors_in
 from ...core.strictjson import read_object, shorten
 from ..networks.adm_unet import ADMUNet
@@ -81,15 +81,6 @@ def locate_pack(name: str) -> Path:
     if Path(name).is_file():
         raise ValueError(f"prior: {name} is a file; a prior pack is a folder with {METADATA_FILE} and {WEIGHTS_FILE}")
     raise ValueError(f"prior: no pack named {name!r} (found: {', '.join(packs) or 'none'})")
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def read_info(folder: Path) -> PriorInfo:
@@ -196,7 +187,7 @@ def write_pack(folder: Path, info: PriorInfo, state: Mapping[str, Tensor]) -> Pr
     stored = {name: (v if v.dtype == torch.float16 else v.float()).contiguous() for name, v in stored.items()}
     save_file(stored, str(path))
     path.chmod(0o644)  # safetensors writes files that only their owner can read
-    info = replace(info, weights_sha256=sha256_of(path))
+    info = replace(info, weights_sha256=sha256_file(path))
     write_info(folder, info)
     return info
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +17,11 @@ import numpy as np
 import pytest
 import torch
 from ctdiffusion.commands import main as cli
+from ctdiffusion.core.regularfile import sha256_file
 from ctdiffusion.priors.cold import load_restorer
 from ctdiffusion.priors.packs.importing import child, convert
 from ctdiffusion.priors.packs.importing.convert import ImportOptions, import_prior
-from ctdiffusion.priors.packs.pack import load_pack, read_info, sha256_of
+from ctdiffusion.priors.packs.pack import load_pack, read_info
 from ctdiffusion.priors.vp import noise_levels
 from priors.packs.importing.checkpoints import prefixed, random_network, save, score_sde
 from priors.small_pack import small_pack
@@ -37,10 +41,7 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Convert in the test's own process: starting another one takes seconds."""
     monkeypatch.setattr(child, "limit", lambda *_: None)
 
-    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.CompletedProcess(command, child.main(command[3:]))
-
-    monkeypatch.setattr(convert.subprocess, "run", run)
+    monkeypatch.setattr(convert, "exit_code", lambda command, *_: child.main(command[3:]))
 
 
 def small_checkpoint(folder: Path) -> Path:
@@ -59,7 +60,7 @@ def test_a_score_network_denoises_by_tweedies_formula(store: Path, in_process: N
     assert (info.modality, info.domain, info.channels, info.crop) == ("CT", "image", 1, 64)
     assert info.sigma_range == (pytest.approx(0.01), pytest.approx(378.0))
     assert info.window == (-1000.0, 1600.0)
-    assert info.origin["source_sha256"] == sha256_of(shared("checkpoints/iscs.pth"))
+    assert info.origin["source_sha256"] == sha256_file(shared("checkpoints/iscs.pth"))
     assert (info.origin["file"], info.origin["layout"]) == ("iscs.pth", "score_sde")
     assert done.folder == store / "iscs-ct"
     assert not any("pixel size" in text for text in done.assumed), "the spacing was given"
@@ -151,6 +152,19 @@ def test_files_that_are_no_checkpoints_are_refused(
     assert not store.exists() or list(store.iterdir()) == []
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a pipe with a name")
+def test_what_is_no_regular_file_is_called_what_it_is(
+    store: Path, tmp_path: Path, in_process: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    os.mkfifo(tmp_path / "pipe.pth")
+    (tmp_path / "device.pth").symlink_to("/dev/zero")
+    for name, said in (("pipe.pth", "a pipe"), ("device.pth", "a device file"), ("none.pth", "no such file")):
+        assert cli.main(["priors", "import", str(tmp_path / name)]) == 2
+        error = capsys.readouterr().err
+        assert f"{name}: {said}" in error and error.count("\n") == 1
+    assert not store.exists() or list(store.iterdir()) == []
+
+
 def test_every_difference_is_printed(
     store: Path, tmp_path: Path, in_process: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -173,13 +187,58 @@ def test_time_is_limited(store: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is limited on Linux alone")
-def test_values_that_unfold_are_refused(store: Path, tmp_path: Path) -> None:
+def test_memory_is_limited() -> None:
+    code = f"from {child.__name__} import limit; limit(1000, 60); bytearray(6 << 30)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and done.stderr.rstrip().endswith("MemoryError")
+
+
+def test_repeated_values_are_refused(store: Path, tmp_path: Path) -> None:
     checkpoint = score_sde(random_network({"class": "NCSNpp", "width": 8, "noise_levels": 4}))
     # Four bytes in the file, 2.4 GB when somebody computes with them: refused before anybody does.
     checkpoint["model"]["module.sigmas"] = torch.ones(1).expand(600_000_000)
-    with pytest.raises(ValueError, match="values are repeated"):
+    with pytest.raises(ValueError, match="its values are repeated"):
         import_prior(save(checkpoint, tmp_path / "wide.pth"), ImportOptions())
     assert list(store.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a pipe with a name, to see who is there")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_the_converting_process_ends_with_the_one_that_started_it(tmp_path: Path, number: signal.Signals) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    endless = f"import time; from {child.__name__} import die_with_parent as die; die(); "
+    endless += f"pipe = open({str(pipe)!r}, 'rb'); time.sleep(600)"
+    code = f"import os, sys; from {convert.__name__} import exit_code\n"
+    code += f"exit_code([sys.executable, '-c', {endless!r}], dict(os.environ), sys.stderr.buffer, 600)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen([sys.executable, "-c", code], env=environment) as parent:
+        try:
+            writer = _when(lambda: os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
+            os.write(writer, b"x")
+        finally:
+            parent.send_signal(number)
+
+    def gone() -> bool:
+        with pytest.raises(BrokenPipeError):
+            os.write(writer, b"x")
+        return True
+
+    assert _when(gone, 20.0)
+    os.close(writer)
+
+
+def _when(what: Callable[[], Any], seconds: float = 100.0) -> Any:
+    """What a function returns as soon as it does not fail any more."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return what()
+        except (OSError, pytest.fail.Exception):
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.05)
 
 
 def test_names_are_not_taken_twice(store: Path, tmp_path: Path, in_process: None) -> None:

@@ -11,10 +11,9 @@ from typing import Any
 
 from torch import Tensor
 
+from .choices import ADM, DIFFUSIONBLEND
 from .converted import Converted, Settings, assumption, fit, multiples, named_tensors, shape_of
 
-NAME = "adm"
-WRAPPED = "diffusionblend"
 # All published configurations of this width have heads of 64 channels; elsewhere the code's default is 4 heads.
 PUBLISHED_WIDTH = 256
 PUBLISHED_HEAD_CHANNELS = 64
@@ -49,7 +48,7 @@ def convert_wrapped(checkpoint: Mapping[str, Any], settings: Settings) -> Conver
     if "state_dict" not in checkpoint:
         raise ValueError("the checkpoint has no `state_dict`")
     tensors = named_tensors(checkpoint["state_dict"], "state_dict", *_PREFIXES)
-    return _convert(tensors, settings, WRAPPED, "as stored")
+    return _convert(tensors, settings, DIFFUSIONBLEND, "as stored")
 
 
 def convert(checkpoint: Mapping[str, Any], settings: Settings) -> Converted:
@@ -61,7 +60,7 @@ def convert(checkpoint: Mapping[str, Any], settings: Settings) -> Converted:
     name, found = _place(checkpoint)
     values, where = (found, name or "the checkpoint") if found else (checkpoint, "the checkpoint")
     weights = "as stored" if not name else f"`{name}` of the checkpoint"
-    return _convert(named_tensors(values, where, *_PREFIXES), settings, NAME, weights)
+    return _convert(named_tensors(values, where, *_PREFIXES), settings, ADM, weights)
 
 
 def _place(checkpoint: object) -> tuple[str, Mapping[str, Any]]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import adm
+from .choices import ADM, DIFFUSIONBLEND
 from .preset import AAPM_256, ISCS_WINDOW, NO_LICENCE, Preset
 
 # Either may lie bare or in a container.
-_LAYOUTS = (adm.NAME, adm.WRAPPED)
+_LAYOUTS = (ADM, DIFFUSIONBLEND)
 _BLEND_NETWORK = {
     "class": "ADMUNet",
     "channels": 3,

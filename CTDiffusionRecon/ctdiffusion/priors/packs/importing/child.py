@@ -1,5 +1,7 @@
 """The throw-away process that opens a foreign checkpoint: `python -m ctdiffusion.priors.packs.importing.child JSON`.
 
+It lives as long as the pipe that is its standard input.
+
 Nothing but tensors and plain values is unpickled (PyTorch's weights-only loader, for EDM's files `edmpickle`), within
 limits on memory, computing time and size of files. What it leaves is `weights.safetensors` and `result.json`, which the
 caller does not trust.
@@ -8,15 +10,19 @@ caller does not trust.
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import re
 import sys
+import threading
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ..pack import WEIGHTS_FILE
 from . import diffusers, edm, edmpickle, layouts
+from .choices import DIFFUSERS
 from .converted import Converted, NotThisNetwork, Settings
 
 RESULT_FILE = "result.json"
@@ -56,11 +62,23 @@ def convert(source: Path, settings: Settings) -> Converted:
         ValueError: it is not one, holds more than tensors and plain values, or does not fit its network.
     """
     if source.is_dir():
-        if settings.layout not in ("", diffusers.NAME):
-            raise ValueError(f"a folder has layout {diffusers.NAME}, not {settings.layout}")
-        layouts.check_options(settings, diffusers.NAME, diffusers.OPTIONS)
+        if settings.layout not in ("", DIFFUSERS):
+            raise ValueError(f"a folder has layout {DIFFUSERS}, not {settings.layout}")
+        layouts.check_options(settings, DIFFUSERS, diffusers.OPTIONS)
         return diffusers.convert(source, settings)
     return layouts.convert(_load(source), settings)
+
+
+def die_with_parent() -> None:
+    """End this process when its standard input ends, a pipe that closes with whoever started it, however that ends."""
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
+    with suppress(OSError):
+        while os.read(0, 4096):
+            pass
+    os._exit(2)
 
 
 def limit(file_bytes: int, seconds: int) -> None:
@@ -128,4 +146,5 @@ def _write(target: Path, result: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    die_with_parent()
     sys.exit(main(sys.argv[1:]))

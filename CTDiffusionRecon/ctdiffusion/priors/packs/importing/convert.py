@@ -12,14 +12,15 @@ import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ....core.atomic import TEMPORARY, publish_folder
 from ....core.folders import package_folder
+from ....core.regularfile import check_regular, sha256_file
 from ....core.strictjson import read_object
 from ...prior import PriorInfo
 from ..folders import user_folder
-from ..pack import LARGEST_WEIGHTS, WEIGHTS_FILE, find_packs, sha256_of, write_info
+from ..pack import LARGEST_WEIGHTS, WEIGHTS_FILE, find_packs, write_info
 from ..trial import Trial, try_out
 from . import child, diffusers
 from .converted import NotThisNetwork, Settings
@@ -96,11 +97,12 @@ def _useless(source: Path, trial: Trial, info: PriorInfo) -> str:
 
 
 def _weights_file(source: Path) -> Path:
-    if source.is_dir():
-        return diffusers.network_folder(source) / diffusers.WEIGHTS_FILE
-    if not source.is_file():
-        raise ValueError(f"{source}: no such file")
-    return source
+    weights = diffusers.network_folder(source) / diffusers.WEIGHTS_FILE if source.is_dir() else source
+    try:
+        check_regular(weights)
+    except FileNotFoundError:
+        raise ValueError(f"{weights}: no such file") from None
+    return weights
 
 
 def _sweep(store: Path) -> None:
@@ -121,22 +123,14 @@ def _run_child(source: Path, target: Path, settings: Settings, size: int, second
     command = [sys.executable, "-m", child.__name__, str(request)]
     with (target / "stderr.txt").open("w+b") as stderr:
         try:
-            done = subprocess.run(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=stderr,
-                env=environment,
-                timeout=seconds,
-                check=False,
-            )
+            code = exit_code(command, environment, stderr, seconds)
         except subprocess.TimeoutExpired:
             raise ValueError(f"{source}: converting it took more than {seconds:g} s and was stopped") from None
         if not (target / child.RESULT_FILE).is_file():
             stderr.seek(max(0, stderr.tell() - 4000))
             lines = stderr.read().decode("utf-8", "replace").strip().splitlines()
             why = f": {lines[-1][:300]}" if lines else ""
-            raise ValueError(f"{source}: the converting process ended with code {done.returncode}{why}")
+            raise ValueError(f"{source}: the converting process ended with code {code}{why}")
     result = read_object(target / child.RESULT_FILE)
     if differences := result.get("differences"):
         raise NotThisNetwork([str(text) for text in differences])
@@ -145,8 +139,22 @@ def _run_child(source: Path, target: Path, settings: Settings, size: int, second
     return result
 
 
+def exit_code(command: list[str], environment: dict[str, str], stderr: IO[bytes], seconds: float) -> int:
+    """Run the throw-away process; it ends when this one does, since its standard input is then closed.
+
+    Raises:
+        TimeoutExpired: it took longer than `seconds`, and was killed.
+    """
+    nowhere = subprocess.DEVNULL
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=nowhere, stderr=stderr, env=environment) as process:
+        try:
+            return process.wait(seconds)
+        finally:
+            process.kill()
+
+
 def _sealed(pack: Path, info: PriorInfo, weights: Path) -> PriorInfo:
-    origin = {**info.origin, "source_sha256": sha256_of(weights)}
-    info = replace(info, origin=origin, weights_sha256=sha256_of(pack / WEIGHTS_FILE))
+    origin = {**info.origin, "source_sha256": sha256_file(weights)}
+    info = replace(info, origin=origin, weights_sha256=sha256_file(pack / WEIGHTS_FILE))
     write_info(pack, info)
     return info

@@ -8,9 +8,9 @@ from typing import Any
 
 from torch import Tensor
 
+from .choices import CVGDIFF
 from .converted import Converted, Settings, fit, multiples, named_tensors, shape_of
 
-NAME = "cvgdiff"
 OPTIONS: frozenset[str] = frozenset()
 # More than any published network has, and few enough to build.
 MOST_LEVELS, MOST_BLOCKS = 16, 64
@@ -34,7 +34,7 @@ def convert(checkpoint: Mapping[str, Any], settings: Settings) -> Converted:
     tensors = named_tensors(values, "net_param", "module.", "denoise_fn.")
     network = architecture(tensors)
     return Converted(
-        layout=NAME,
+        layout=CVGDIFF,
         preset="cvgdiff",
         network=network,
         tensors=fit(network, tensors),

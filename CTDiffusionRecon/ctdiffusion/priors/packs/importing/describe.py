@@ -9,8 +9,9 @@ from typing import Any
 
 from torch import nn
 
+from ...choices import COSINE
 from ...prior import PriorInfo
-from ...vp import COSINE, VPDenoiser
+from ...vp import VPDenoiser
 from .converted import assumption, option_text
 from .options import ImportOptions
 from .preset import Preset

@@ -8,10 +8,10 @@ from typing import Any
 from torch import Tensor
 
 from ....core.strictjson import read_object
-from ...vp import COSINE
+from ...choices import COSINE
+from .choices import DIFFUSERS
 from .converted import Converted, Settings, fit
 
-NAME = "diffusers"
 OPTIONS: frozenset[str] = frozenset()
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "diffusion_pytorch_model.safetensors"
@@ -52,7 +52,7 @@ def convert(folder: Path, settings: Settings) -> Converted:
     tensors: dict[str, Tensor] = {f"unet.{name}": v for name, v in load_file(str(place / WEIGHTS_FILE)).items()}
     parametrisation = _schedule(place)
     return Converted(
-        layout=NAME,
+        layout=DIFFUSERS,
         preset="dm4ct-lodochallenge",
         network=network,
         tensors=fit(network, tensors),

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from ...networks.fir import BOX
 from ...networks.style import describe_taps
+from .choices import EDM
 from .converted import Converted, Settings, assumption, fit, multiples, named_tensors, shape_of
 from .edmpickle import Snapshot
 
-NAME = "edm"
 OPTIONS = frozenset({"resample_filter"})
 # How the loaded pickle is handed on.
 SNAPSHOT = "edm snapshot"
@@ -51,7 +51,7 @@ def convert(checkpoint: Mapping[str, Any], settings: Settings) -> Converted:
     parametrisation, told = _preconditioning(snapshot)
     bounds = _sigma_range(snapshot.numbers)
     return Converted(
-        layout=NAME,
+        layout=EDM,
         preset="dcpnpdp-abdomen",
         network=network,
         tensors=fit(network, tensors),

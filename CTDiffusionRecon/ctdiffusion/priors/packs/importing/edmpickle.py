@@ -22,6 +22,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ....core.regularfile import open_regular
+
 # What a pickle of persistent classes names within its first bytes.
 _MARK = b"torch_utils.persistence"
 _HEAD = 1 << 20
@@ -79,7 +81,7 @@ class Snapshot:
 
 def is_edm_pickle(path: Path) -> bool:
     """Whether a file begins like a pickle of persistent classes."""
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         head = file.read(_HEAD)
     return head[:1] == b"\x80" and _MARK in head
 
@@ -92,7 +94,7 @@ def load(path: Path) -> Snapshot:
         ValueError: no such pickle, or one without a network.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             values = _Reader(file).load()
     except pickle.UnpicklingError as error:
         if str(error).startswith("GLOBAL"):

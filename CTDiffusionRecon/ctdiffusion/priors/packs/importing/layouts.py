@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from . import adm, cvgdiff, diffusers, edm, score_sde
+from . import adm, cvgdiff, edm, score_sde
+from .choices import ADM, CVGDIFF, DIFFUSIONBLEND, EDM, LAYOUTS, SCORE_SDE
 from .converted import Converted, Settings, option_text
 
 
@@ -22,13 +23,12 @@ class Layout:
 
 # In the order in which they are tried.
 FILE_LAYOUTS = (
-    Layout(edm.NAME, edm.recognises, edm.convert, edm.OPTIONS),
-    Layout(score_sde.NAME, score_sde.recognises, score_sde.convert, score_sde.OPTIONS),
-    Layout(adm.WRAPPED, adm.recognises_wrapped, adm.convert_wrapped, adm.OPTIONS),
-    Layout(cvgdiff.NAME, cvgdiff.recognises, cvgdiff.convert, cvgdiff.OPTIONS),
-    Layout(adm.NAME, adm.recognises, adm.convert, adm.OPTIONS),
+    Layout(EDM, edm.recognises, edm.convert, edm.OPTIONS),
+    Layout(SCORE_SDE, score_sde.recognises, score_sde.convert, score_sde.OPTIONS),
+    Layout(DIFFUSIONBLEND, adm.recognises_wrapped, adm.convert_wrapped, adm.OPTIONS),
+    Layout(CVGDIFF, cvgdiff.recognises, cvgdiff.convert, cvgdiff.OPTIONS),
+    Layout(ADM, adm.recognises, adm.convert, adm.OPTIONS),
 )
-LAYOUTS = (*(layout.name for layout in FILE_LAYOUTS), diffusers.NAME)
 
 
 def convert(checkpoint: object, settings: Settings) -> Converted:

@@ -8,13 +8,11 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from ....core.units import HUWindow
+from ...choices import ACTIVATIONS, PRECONDITIONINGS, PREDICTIONS, SCHEDULES
 from ...networks.fir import check_taps
-from ...networks.style import ACTIVATIONS
-from ...preconditioned import PRECONDITIONINGS
-from ...vp import PREDICTIONS, SCHEDULES
 from ..folders import check_name
+from .choices import LAYOUTS
 from .converted import Settings, option_text
-from .layouts import LAYOUTS
 
 _MOST = 65_536
 # Options that say how the network becomes a denoiser, by the kind of parametrisation that they mean something for.
@@ -85,7 +83,7 @@ class ImportOptions:
 
     def __post_init__(self) -> None:
         _one_of("layout", self.layout, LAYOUTS)
-        _one_of("activation", self.activation, tuple(ACTIVATIONS))
+        _one_of("activation", self.activation, ACTIVATIONS)
         _one_of("schedule", self.schedule, SCHEDULES)
         _one_of("prediction", self.prediction, PREDICTIONS)
         _one_of("preconditioning", self.preconditioning, PRECONDITIONINGS)

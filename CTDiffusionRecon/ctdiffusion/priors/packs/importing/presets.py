@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from . import cvgdiff, diffusers, edm, score_sde
 from .adm_presets import ADM_PRESETS
+from .choices import CVGDIFF, DIFFUSERS, EDM, SCORE_SDE
 from .preset import AAPM_256, AAPM_512, ISCS_WINDOW, NO_LICENCE, Preset
 
 # CvG-Diff's network sees the attenuation in 1/cm with 0.192 for water: 0 and 1 are these HU.
@@ -51,7 +51,7 @@ _CVG_NETWORK = {
 }
 _MSDIFF = Preset(
     name="msdiff",
-    layouts=(score_sde.NAME,),
+    layouts=(SCORE_SDE,),
     source="MSDiff, arXiv 2405.05814",
     domain="sinogram",
     window=(0.0, 1.0),
@@ -66,7 +66,7 @@ _MSDIFF = Preset(
 _PRESETS = (
     Preset(
         name="iscs-ct",
-        layouts=(score_sde.NAME,),
+        layouts=(SCORE_SDE,),
         source="ISCS, arXiv 2602.04162",
         window=ISCS_WINDOW,
         spacing_range=AAPM_256,
@@ -77,7 +77,7 @@ _PRESETS = (
     ),
     Preset(
         name="iscs-mr",
-        layouts=(score_sde.NAME,),
+        layouts=(SCORE_SDE,),
         source="ISCS, arXiv 2602.04162",
         modality="MR",
         window=(0.0, 1000.0),
@@ -92,7 +92,7 @@ _PRESETS = (
     ),
     Preset(
         name="diffusionmbir-aapm256",
-        layouts=(score_sde.NAME,),
+        layouts=(SCORE_SDE,),
         source="DiffusionMBIR, arXiv 2211.10655",
         window=ISCS_WINDOW,
         spacing_range=AAPM_256,
@@ -105,7 +105,7 @@ _PRESETS = (
     replace(_MSDIFF, name="gmsd", source="GMSD, IEEE TRPMS 2024"),
     Preset(
         name="cvgdiff",
-        layouts=(cvgdiff.NAME,),
+        layouts=(CVGDIFF,),
         source="CvG-Diff",
         window=_CVG_WINDOW,
         spacing_range=AAPM_256,
@@ -124,7 +124,7 @@ _PRESETS = (
     *ADM_PRESETS,
     Preset(
         name="dcpnpdp-abdomen",
-        layouts=(edm.NAME,),
+        layouts=(EDM,),
         source="DC-PnPDP, arXiv 2602.23214",
         # Bone of more than 800 HU is as bright as 800 HU to it.
         window=(-800.0, 800.0),
@@ -152,7 +152,7 @@ _PRESETS = (
     ),
     Preset(
         name="dm4ct-lodochallenge",
-        layouts=(diffusers.NAME,),
+        layouts=(DIFFUSERS,),
         source="DM4CT, github.com/DM4CT/DM4CT",
         # Scaled by the data's own minimum and maximum, which were not published: the scanner's whole range.
         window=(-1024.0, 3071.0),

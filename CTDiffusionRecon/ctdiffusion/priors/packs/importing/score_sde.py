@@ -18,9 +18,9 @@ from ...networks.fir import BINOMIAL
 from ...networks.style import describe_taps
 from ..bounds import check_tensors
 from ..pack import build_network
+from .choices import SCORE_SDE
 from .converted import Converted, NotThisNetwork, Settings, assumption, fit, multiples, named_tensors, shape_of
 
-NAME = "score_sde"
 OPTIONS = frozenset({"resample_filter", "skip_rescale", "scale_by_sigma", "centred", "activation"})
 _MODULE = re.compile(r"all_modules\.(\d+)\.(.+)")
 
@@ -52,7 +52,7 @@ def convert(checkpoint: Mapping[str, Any], settings: Settings) -> Converted:
         raise ValueError(f"sigmas: noise levels from {low:g} to {high:g} make no sense")
     tensors = {**raw, **_averaged(checkpoint["ema"], network)}
     return Converted(
-        layout=NAME,
+        layout=SCORE_SDE,
         preset="iscs-ct" if network["input_pyramid"] == "residual" else "msdiff",
         network=network,
         tensors=fit(network, tensors),
