@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 from ctdiffusion.core.schema import parameter
+from ctdiffusion.jobs import reconstruction
 from ctdiffusion.jobs import run as jobrun
 from ctdiffusion.jobs.stopping import leave
 from ctdiffusion.methods.problem import Problem
@@ -72,7 +73,8 @@ def _hang() -> None:
 
 
 def _hang_in(name: str) -> None:
-    original = getattr(jobrun, name)
+    owner = reconstruction if name == "read_volume" else jobrun
+    original = getattr(owner, name)
 
     def hanging(*arguments: object) -> object:
         if name == "write_volume":
@@ -82,7 +84,7 @@ def _hang_in(name: str) -> None:
             time.sleep(1.0)
         return original(*arguments)
 
-    setattr(jobrun, name, hanging)
+    setattr(owner, name, hanging)
 
 
 def main(arguments: list[str]) -> int:

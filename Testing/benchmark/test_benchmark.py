@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import statistics
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -14,20 +17,30 @@ from ctdiffusion.benchmark.report import markdown
 from ctdiffusion.benchmark.scaling import peak_bytes
 from ctdiffusion.benchmark.timing import interleaved
 from ctdiffusion.commands.main import main
-from ctdiffusion.scan.beams import Grid
+from ctdiffusion.operators.factory import make_operator
+from ctdiffusion.scan.beams import Geometry, Grid
 from ctdiffusion.scan.machines import KINDS
 
 CPU = torch.device("cpu")
+COMPARISONS = Path(__file__).resolve().parents[1] / "benchmarks"
+
+
+@pytest.fixture
+def comparison(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The script that compares with other libraries."""
+    monkeypatch.syspath_prepend(str(COMPARISONS))
+    return importlib.import_module("other_projectors")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_yardsticks_compute_the_same(kind: str) -> None:
-    """A faster answer to another question would be no comparison."""
+def test_yardsticks_compute_the_same(kind: str, comparison: ModuleType) -> None:
+    """A faster answer to another question would be no comparison; other libraries count where they are installed."""
     grid = Grid((12, 40, 40), (1.5, 1.5, 1.5))
     geometry = scan_of(kind, 7, grid)
     z, y, x = torch.meshgrid(*(torch.linspace(-1, 1, n) for n in grid.shape), indexing="ij")
     volume = torch.exp(-((x - 0.2) ** 2 + (y + 0.1) ** 2 + (z - 0.1) ** 2) / 0.18)
-    made = {name: make() for name, make in candidates(geometry, grid, CPU).items()}
+    makers = {**candidates(geometry, grid, CPU), **comparison.references(geometry, grid, CPU)}
+    made = {name: make() for name, make in makers.items()}
     assert len(made) >= 2
     forward = {name: projector.forward(volume) for name, projector in made.items()}
     adjoint = {name: projector.adjoint(forward[OWN]) for name, projector in made.items()}
@@ -75,6 +88,39 @@ def test_quick_run_is_complete(tmp_path: Path, capsys: pytest.CaptureFixture[str
     tables = Path(files[1]).read_text(encoding="utf-8")
     assert "## Projectors" in tables and "## Growth" in tables
     assert tables.strip() in capsys.readouterr().out
+
+
+def test_the_command_times_its_own_projectors_only() -> None:
+    """What else can project is given to it by whoever compares, and appears beside ours with its ratio."""
+    foreign = {name for name in sys.modules if name.split(".")[0] in ("astra", "itk")}
+    result = run_benchmark(quick=True, parts=("projectors",), repeats=1, device="cpu")
+    assert {row["projector"] for row in result["projectors"]} == {OWN, "torch grid_sample"}
+    assert result["notes"] == []
+    assert {name for name in sys.modules if name.split(".")[0] in ("astra", "itk")} == foreign
+    asked = []
+
+    def others(geometry: Geometry, grid: Grid, device: torch.device) -> projectors.Candidates:
+        asked.append((geometry.kind, geometry.views))
+        return {"again": lambda: make_operator(geometry, grid, device)}
+
+    rows, _ = projectors.compare_projectors(Grid((2, 16, 16), (2.0, 8.0, 8.0)), (4,), 1, CPU, lambda text: None, others)
+    assert asked == [("parallel", 4), ("fan", 4), ("fan", 4), ("cone", 4)]
+    again = [row for row in rows if row["projector"] == "again"]
+    assert len(again) == 4 and all(row["forward_s"] > 0 and row["forward_ratio"] > 0 for row in again)
+
+
+def test_the_comparison_with_other_libraries_runs(
+    comparison: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of them has to be installed: what is missing is said."""
+    monkeypatch.setattr(sys.modules["references"], "find_spec", lambda name: None)
+    comparison.main(
+        ["--shape", "2", "16", "16", "--spacing", "8", "--views", "3", "--repeats", "1", "--json", f"{tmp_path}/a.json"]
+    )
+    result = json.loads((tmp_path / "a.json").read_text())
+    assert {(row["geometry"], row["views"]) for row in result["projectors"]} == {(kind, 3) for kind in KINDS}
+    assert result["notes"] == ["not installed, or not for this device: astra-toolbox, itk-rtk"]
+    assert "astra-toolbox, itk-rtk" in capsys.readouterr().out
 
 
 def test_what_would_take_too_long_is_left_out_with_a_note(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import pytest
 from ctdiffusion.commands import main as cli
 from ctdiffusion.jobs.folder import JobFolder
 from ctdiffusion.jobs.lock import JobBusy, JobLock, is_locked
-from ctdiffusion.jobs.spec import JobSpec
+from ctdiffusion.jobs.reconstruction_spec import JobSpec
 from job_helpers import HERE, leftovers, make_input, make_job, process
 
 ROUNDS = 15
@@ -19,8 +19,8 @@ ROUNDS = 15
 RACER = """
 import sys
 from pathlib import Path
-from ctdiffusion import cli
-import ctdiffusion.commands.reconstruct, ctdiffusion.tasks, ctdiffusion.jobrun
+from ctdiffusion.commands import main as cli
+import ctdiffusion.commands.delivery, ctdiffusion.jobs.run, ctdiffusion.jobs.reconstruction
 source, target, views, rounds = sys.argv[1:]
 command = ["reconstruct", source, "--method", "fbp", "--geometry", "parallel", "--views", views, "-o"]
 cli.main([*command, target.format(f"warm{views}")])
@@ -86,7 +86,7 @@ def test_a_claimed_folder_is_nobody_elses(tmp_path, capsys):
     lock = job.claim()
     assert is_locked(job.path) and not job.spec.exists()
     with pytest.raises(JobBusy, match=r"job: another process \(pid \d+\) is running this job"):
-        job.create(JobSpec(str(source), "fbp", geometry="parallel", views=5))
+        job.create(JobSpec(input=str(source), method="fbp", geometry="parallel", views=5))
     arguments = ["reconstruct", str(source), "--method", "fbp", "--geometry", "parallel", "--views", "5"]
     assert cli.main([*arguments, "-o", str(job.path)]) == 2
     assert "another process" in capsys.readouterr().err
@@ -121,7 +121,7 @@ def test_a_job_folder_is_its_owners_alone(tmp_path):
     assert stat.S_IMODE(job.path.stat().st_mode) == 0o700
     source = make_input(tmp_path / "in")
     code = f"""import os, sys; os.umask(0); sys.path.insert(0, {str(HERE.parent / 'CTDiffusionRecon')!r})
-from ctdiffusion import cli
+from ctdiffusion.commands import main as cli
 sys.exit(cli.main(["reconstruct", {str(source)!r}, "--method", "fbp", "--views", "5", "-o", "wide/open"]))"""
     with process("-c", code, cwd=tmp_path) as child:
         _, err = child.communicate(timeout=60)

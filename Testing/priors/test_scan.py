@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from ctdiffusion.priors.kinds import check_kind, kind_of, load_prior
 from ctdiffusion.priors.packs.pack import read_info, write_info
-from ctdiffusion.priors.scan import check_scan, views_per_turn
+from ctdiffusion.priors.scan import check_scan
 from ctdiffusion.scan.beams import ConeBeam, FanBeam, Grid, ParallelBeam, equispaced, limited_angle
 from ctdiffusion.scan.machines import default_geometry, reference_fan
 from priors.small_pack import INFO, small_pack
@@ -21,17 +21,6 @@ GRID = Grid((1, 64, 64), (1.0, 1.5, 1.5))
 
 def fan(angles: tuple[float, ...], distance: float = 1000.0) -> FanBeam:
     return FanBeam(angles, distance, 2.0 * distance, 64, 3.0)
-
-
-def test_views_on_a_turn() -> None:
-    assert views_per_turn(fan(equispaced(30, start=0.3))) == 30
-    assert views_per_turn(ParallelBeam(equispaced(30, math.pi), 64, 1.5)) == 60
-    assert views_per_turn(ParallelBeam(equispaced(31), 64, 1.5)) == 62  # an odd count over a turn has no view twice
-    assert views_per_turn(ParallelBeam(equispaced(30), 64, 1.5)) == 30
-    assert views_per_turn(fan(limited_angle(30, 0.0, 4.0))) is None
-    assert views_per_turn(fan((*equispaced(30)[:-1], 6.1))) is None
-    shuffled = equispaced(12)[::-1]
-    assert views_per_turn(fan(shuffled)) == 12
 
 
 def test_a_scan_that_fits_passes_and_a_foreign_pixel_size_is_told() -> None:

@@ -185,6 +185,62 @@ class TestDetector:
         assert replace(FAN, column_offset=50.0).fov_radius == pytest.approx(500 * math.sin(math.atan(0.15)))
 
 
+class TestQuestions:
+    """What a beam answers itself, so that nobody asks which one it is."""
+
+    @pytest.mark.parametrize(
+        "beam, stack, divergent, curved, magnification, pitch",
+        [
+            (PARALLEL, True, False, False, 1.0, 1.0),
+            (FAN, True, True, False, 2.0, 1.0),
+            (CURVED, True, True, True, 2.0, 1.0),
+            (CONE, False, True, False, 2.0, 1.0),
+        ],
+        ids=["parallel", "fan", "fan-curved", "cone"],
+    )
+    def test_kinds(self, beam, stack, divergent, curved, magnification, pitch):
+        assert (beam.is_stack, beam.divergent, beam.curved) == (stack, divergent, curved)
+        assert (beam.magnification, beam.pitch) == (magnification, pitch)
+
+    @pytest.mark.parametrize("beam", ALL, ids=lambda b: b.kind)
+    def test_refinement_keeps_the_detector(self, beam):
+        beam = replace(beam, column_offset=3.0)
+        fine = beam.refined(3)
+        assert fine.columns == 3 * beam.columns and fine.angles == beam.angles
+        assert fine.fov_radius == pytest.approx(beam.fov_radius)
+        # Three finer columns share the centre of the one that they replace.
+        assert fine.column_positions()[1::3] == pytest.approx(beam.column_positions())
+        if not beam.is_stack:
+            assert fine.row_positions()[1::3] == pytest.approx(beam.row_positions())
+
+    @pytest.mark.parametrize("beam", DIVERGENT, ids=lambda b: b.kind)
+    def test_a_divergent_turn(self, beam):
+        turn = replace(beam, angles=limited_angle(9, 0.3, 2.0)).over_a_turn(30)
+        assert turn == replace(beam, angles=equispaced(30, start=0.3)) and turn.views_per_turn == 30
+
+    @pytest.mark.parametrize("views, half", [(30, 15), (31, 16), (29, 14), (1, 1)])
+    def test_a_parallel_turn_is_half_of_one(self, views, half):
+        turn = replace(PARALLEL, angles=limited_angle(9, 0.3, 2.0)).over_a_turn(views)
+        assert turn == replace(PARALLEL, angles=equispaced(half, math.pi, 0.3)) and turn.views_per_turn == 2 * half
+
+    def test_views_on_a_turn(self):
+        def views(beam, angles):
+            return beam.with_views(angles).views_per_turn
+
+        assert views(FAN, equispaced(30, start=0.3)) == 30
+        assert views(PARALLEL, equispaced(30, math.pi)) == 60
+        assert views(PARALLEL, equispaced(31)) == 62  # an odd count over a turn has no view twice
+        assert views(PARALLEL, equispaced(30)) == 30
+        assert views(FAN, equispaced(30, math.pi)) is None
+        assert views(FAN, limited_angle(30, 0.0, 4.0)) is None
+        assert views(FAN, (*equispaced(30)[:-1], 6.1)) is None
+        assert views(CONE, equispaced(12)[::-1]) == 12
+
+    def test_the_central_fan_of_a_cone(self):
+        cone = replace(CONE, column_offset=4.0, row_offset=9.0)
+        assert cone.central_fan() == replace(FAN, column_offset=4.0)
+
+
 class TestTruncation:
     @pytest.mark.parametrize("beam", ALL, ids=lambda b: b.kind)
     def test_a_detector_that_is_too_narrow_is_told(self, beam):

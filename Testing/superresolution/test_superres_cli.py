@@ -60,7 +60,7 @@ def test_a_folder_is_written_and_the_numbers_are_printed(tmp_path: Path, capsys:
     said = capsys.readouterr()
     status = JobFolder(tmp_path / "job").read_status()
     assert f"{status.metrics['psnr']:.4g}" in said.out
-    assert "dB (data range: robust maximum)" in said.out
+    assert "(data range the robust maximum)" in said.out
     assert cli.main(["resume", str(tmp_path / "job")]) == 0
 
 
@@ -76,9 +76,9 @@ def test_a_file_is_written_with_its_provenance_and_nothing_else(tmp_path: Path) 
     ("options", "text"),
     [
         (("--method", "cubic"), "method: 'cubic' is unknown"),
-        (("--method", "linear", "--factor", "9"), "spec.factor"),
-        (("--method", "linear", "--profile", "gaussian"), "spec.profile_mm"),
-        (("--method", "linear", "--simulate-from-thin"), "spec.factor: missing"),
+        (("--method", "linear", "--factor", "9"), "--factor"),
+        (("--method", "linear", "--profile", "gaussian"), "--profile-mm"),
+        (("--method", "linear", "--simulate-from-thin"), "--factor: missing"),
         (("--method", "tv", "--factor", "2", "--profile", "gaussian", "--profile-mm", "50"), "profile_mm: the slices"),
         (("--method", "zsr", "--factor", "2", "--sigma-end", "0.9"), "parameters.sigma_end"),
         (("--method", "zsr", "--prior", "nobody"), "no pack named 'nobody'"),

@@ -154,7 +154,7 @@ def test_a_cancelled_job_resumes_to_the_same_result(tmp_path: Path, packs: Path)
 
 def test_a_task_nobody_knows_is_refused(tmp_path: Path) -> None:
     job = make_job(tmp_path / "job")
-    values = {**SuperResolutionSpec(str(tmp_path / "input.nrrd")).to_dict(), "task": "dance"}
+    values = {**SuperResolutionSpec(input=str(tmp_path / "input.nrrd")).to_dict(), "task": "dance"}
     job.spec.write_text(json.dumps(values), encoding="utf-8")
     status = run_job(job.path)
     assert status.bad_input

@@ -86,9 +86,8 @@ def refine(mu: Tensor, factor: int) -> Tensor:
 
 
 def _project(mu: Tensor, grid: Grid, geometry: Geometry, factor: int) -> Tensor:
-    finer = replace(geometry, columns=geometry.columns * factor, column_spacing=geometry.column_spacing / factor)
-    if isinstance(finer, ConeBeam):
-        finer = replace(finer, rows=finer.rows * factor, row_spacing=finer.row_spacing / factor)
+    finer = geometry.refined(factor)
+    if not finer.is_stack:
         return _project_cone(mu, grid, finer, factor)
     # A stored matrix would be built and thrown away for one product; on its own grid it is the reconstruction's.
     backend = "matrixfree" if has_numba() and factor > 1 else "auto"

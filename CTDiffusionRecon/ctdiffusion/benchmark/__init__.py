@@ -1,43 +1,11 @@
-"""`ctdiffusion benchmark`: times projectors and networks on this machine."""
+"""How long projectors and networks take on this machine."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 PARTS = ("projectors", "network", "scaling")
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the command."""
-    parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that everything runs")
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="what to time (default: all)")
-    parser.add_argument("--repeats", type=int, default=5, help="calls whose median is taken (default: 5)")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where to compute")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables as Markdown")
-
-
-def main(arguments: argparse.Namespace) -> int:
-    """Run the benchmark, print its tables and write the files that were asked for."""
-    from ..core.atomic import write_bytes
-    from .report import markdown
-
-    for path in (arguments.json, arguments.markdown):
-        if path is not None and not path.parent.is_dir():
-            raise ValueError(f"{path}: its folder does not exist")
-    result = run_benchmark(arguments.quick, arguments.parts, arguments.repeats, arguments.device, _say)
-    text = markdown(result)
-    print(text)
-    if arguments.json is not None:
-        write_bytes(arguments.json, (json.dumps(result, indent=2) + "\n").encode())
-    if arguments.markdown is not None:
-        write_bytes(arguments.markdown, text.encode())
-    return 0
 
 
 def run_benchmark(
@@ -77,10 +45,6 @@ def run_benchmark(
     if "projectors" in parts:
         counts = (3, 6) if quick else (30, 180)
         result["projectors"], result["notes"] = compare_projectors(grid, counts, repeats, place, say)
-        present = {row["projector"] for row in result["projectors"]}
-        absent = [name for name in ("astra-toolbox", "itk-rtk") if name not in present]
-        if absent:
-            result["notes"].append(f"not installed, or not for this device: {', '.join(absent)}")
     if "network" in parts:
         few = Grid((2, 32, 32), grid.spacing) if quick else Grid((8, 256, 256), grid.spacing)
         result["networks"], notes = networks(few, 2 if quick else 20, repeats, place, say)
@@ -91,7 +55,3 @@ def run_benchmark(
             sweep = Sweep(grid, 4, (2, 4), (3, 6), (16, 32))
         result["scaling"] = scaling(sweep, repeats, place, say, memory=not quick)
     return result
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from ..scan.beams import ConeBeam, FanBeam, Geometry, Grid, ParallelBeam
+from ..scan.beams import Geometry, Grid
 
 
 class GridSampleProjector:
@@ -22,20 +22,20 @@ class GridSampleProjector:
 
     def forward(self, x: Tensor) -> Tensor:
         """Line integrals of `[slice, row, column]`."""
-        volume = x[None, None] if isinstance(self._geometry, ConeBeam) else x[None]
+        volume = x[None] if self._geometry.is_stack else x[None, None]
         views = [self._view(volume, theta) for theta in self._geometry.angles]
-        return torch.stack(views, dim=0 if isinstance(self._geometry, ConeBeam) else 1)
+        return torch.stack(views, dim=1 if self._geometry.is_stack else 0)
 
     def adjoint(self, y: Tensor) -> Tensor:
         """The transpose, view by view through autograd."""
-        slices = self._grid.shape[0] if isinstance(self._geometry, ConeBeam) else y.shape[0]
+        slices = y.shape[0] if self._geometry.is_stack else self._grid.shape[0]
         x = torch.zeros((slices, *self._grid.shape[1:]), device=self._device, requires_grad=True)
         total = torch.zeros_like(x)
         for view, theta in enumerate(self._geometry.angles):
-            cone = isinstance(self._geometry, ConeBeam)
+            stack = self._geometry.is_stack
             with torch.enable_grad():
-                projected = self._view(x[None, None] if cone else x[None], theta)
-            total += torch.autograd.grad(projected, x, y[view] if cone else y[:, view])[0]
+                projected = self._view(x[None] if stack else x[None, None], theta)
+            total += torch.autograd.grad(projected, x, y[:, view] if stack else y[view])[0]
         return total.detach()
 
     def _view(self, volume: Tensor, theta: float) -> Tensor:
@@ -59,15 +59,15 @@ class GridSampleProjector:
         cos, sin = math.cos(theta), math.sin(theta)
         u = torch.tensor(geometry.column_positions(), device=self._device)[:, None]
         axis, beam = torch.tensor([cos, sin], device=self._device), torch.tensor([-sin, cos], device=self._device)
-        if isinstance(geometry, ParallelBeam):
+        if not geometry.divergent:
             return u * axis, beam.expand(len(u), 2)
         distance = geometry.source_to_detector
-        if isinstance(geometry, FanBeam) and geometry.curved:
+        if geometry.curved:
             ray = torch.cos(u / distance) * beam + torch.sin(u / distance) * axis
         else:
             ray = distance * beam + u * axis
         source = -geometry.source_to_isocentre * beam
-        if isinstance(geometry, ConeBeam):
+        if not geometry.is_stack:
             v = torch.tensor(geometry.row_positions(), device=self._device)
             ray = torch.nn.functional.pad(ray, (0, 1)).expand(len(v), -1, -1).clone()
             ray[..., 2] = v[:, None]

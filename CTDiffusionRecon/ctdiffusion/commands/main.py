@@ -26,7 +26,7 @@ COMMANDS = {
     "estimate": ("commands.estimate", "say how long a reconstruction will take and how much memory it needs"),
     "train": ("commands.train", "train a prior and write its pack"),
     "demo": ("commands.demo", "reconstruct the sample that ships and compare the methods"),
-    "benchmark": ("benchmark", "time projectors and networks"),
+    "benchmark": ("commands.benchmark", "time projectors and networks"),
     "completion": ("commands.completion", "print a script that completes commands and options in a shell"),
 }
 

@@ -9,7 +9,6 @@ import torch
 from ..images.orientation import to_lps
 from ..images.volume import Volume
 from ..operators.base import LinearOperator
-from ..scan.beams import ConeBeam
 from ..scan.projections import Projections
 
 PROJECTIONS_FILE = "projections.nrrd"
@@ -48,6 +47,6 @@ def _axes(projections: Projections, result: Volume) -> tuple[tuple[float, float,
     step = math.degrees(max(angles) - min(angles)) / (len(angles) - 1) if len(angles) > 1 else 1.0
     first = math.degrees(angles[0])
     column = geometry.column_positions()[0]
-    if isinstance(geometry, ConeBeam):
-        return (geometry.column_spacing, geometry.row_spacing, step), (column, geometry.row_positions()[0], first)
-    return (geometry.column_spacing, step, result.spacing[2]), (column, first, 0.0)
+    if geometry.is_stack:
+        return (geometry.column_spacing, step, result.spacing[2]), (column, first, 0.0)
+    return (geometry.column_spacing, geometry.row_spacing, step), (column, geometry.row_positions()[0], first)

@@ -136,4 +136,4 @@ def require(good: bool, name: str, text: str, value: object) -> None:
         ValueError: it is not `good`; the text begins with `spec.` and the field.
     """
     if not good:
-        raise ValueError(f"spec.{name}: {text}, got {shorten(value)}")
+        raise ValueError(f"spec.{name}: {text}" + ("" if value is None else f", got {shorten(value)}"))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..scan.beams import FULL_TURN, ConeBeam, FanBeam, Geometry, ParallelBeam
+from ..scan.beams import FULL_TURN, ConeBeam, FanBeam, Geometry
 from ..scan.viewgaps import ViewGaps, unmeasured
 
 Array = NDArray[np.float64]
@@ -125,16 +125,16 @@ def share(covered: Coverage, aperture: Aperture, beta: Array, gamma: Array) -> A
 def fan_angles(geometry: FanBeam | ConeBeam, positions: Array) -> Array:
     """Fan angle in radians of detector positions in mm along u."""
     ratio = positions / geometry.source_to_detector
-    return ratio if isinstance(geometry, FanBeam) and geometry.curved else np.arctan(ratio)
+    return ratio if geometry.curved else np.arctan(ratio)
 
 
-def ray_weights(geometry: ParallelBeam | FanBeam | ConeBeam) -> Array:
+def ray_weights(geometry: Geometry) -> Array:
     """Quadrature weight of every ray `[view, column]` in radians: its view's step times its share of its line."""
     half = 0.5 * geometry.column_spacing
     positions = np.asarray(geometry.column_positions())
     beta = np.asarray(geometry.angles)[:, None]
     edges = np.array([positions[0] - half, positions[-1] + half])
-    if isinstance(geometry, ParallelBeam):
+    if not geometry.divergent:
         whole = coverage(geometry.angles)
         # More than a quarter offset, whose opposite views interleave: the outer lines are seen from one side only.
         offset = abs(edges[0] + edges[1]) > 2.0 * geometry.column_spacing

@@ -29,7 +29,7 @@ def _with_numba(q: Tensor, geometry: ParallelBeam | FanBeam, grid: Grid) -> Tens
     slices, rows, columns = q.shape[0], grid.shape[1], grid.shape[2]
     theta = np.asarray(geometry.angles)
     kind, source, detector = PARALLEL, 0.0, 0.0
-    if isinstance(geometry, FanBeam):
+    if geometry.divergent:
         kind = CURVED if geometry.curved else FLAT
         source, detector = geometry.source_to_isocentre, geometry.source_to_detector
     first = geometry.column_positions()[0]
@@ -60,7 +60,7 @@ def _with_torch(q: Tensor, geometry: ParallelBeam | FanBeam, grid: Grid) -> Tens
         cos, sin = float(np.cos(theta)), float(np.sin(theta))
         u = x * cos + y * sin
         weight = torch.ones_like(u)
-        if isinstance(geometry, FanBeam):
+        if geometry.divergent:
             source, along = geometry.source_to_isocentre, geometry.source_to_isocentre - x * sin + y * cos
             if geometry.curved:
                 weight = 1.0 / (along**2 + u**2)

@@ -55,9 +55,9 @@ def make_operator(
         raise ValueError(f"backend: {backend!r} does not project {geometry.kind} beams (known: {names})")
     if backend == "torch-radon":
         return TorchRadonOperator(geometry, grid, device)
-    if isinstance(geometry, ConeBeam):
-        return _cone_operator(geometry, grid, device, backend)
-    return _stack_operator(geometry, grid, device, backend, memory_limit)
+    if geometry.is_stack:
+        return _stack_operator(geometry, grid, device, backend, memory_limit)
+    return _cone_operator(geometry, grid, device, backend)
 
 
 def _stack_operator(

@@ -25,7 +25,7 @@ def fbp(y: Tensor, geometry: ParallelBeam | FanBeam, grid: Grid, window: str = "
     y = y.detach().to(torch.float32)
     spacing, equiangular = geometry.column_spacing, False
     weights = torch.from_numpy(ray_weights(geometry))
-    if isinstance(geometry, FanBeam):
+    if geometry.divergent:
         gamma = torch.from_numpy(fan_angles(geometry, np.asarray(geometry.column_positions())))
         weights = weights * torch.cos(gamma)
         equiangular = geometry.curved
@@ -34,6 +34,6 @@ def fbp(y: Tensor, geometry: ParallelBeam | FanBeam, grid: Grid, window: str = "
             weights = weights * geometry.source_to_isocentre
         else:
             # The flat detector is scaled to the isocentre.
-            spacing = geometry.column_spacing * geometry.source_to_isocentre / geometry.source_to_detector
+            spacing = geometry.pitch
     weighted, geometry = centred(y * weights.to(y), geometry)
     return backproject(ramp_filter(weighted, spacing, window, equiangular), geometry, grid)

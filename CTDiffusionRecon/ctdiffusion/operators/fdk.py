@@ -28,9 +28,8 @@ def fdk(y: Tensor, geometry: ConeBeam, grid: Grid, window: str = "ram-lak") -> T
     v = torch.tensor(geometry.row_positions(), dtype=torch.float64)[:, None]
     cosine = distance / torch.sqrt(distance**2 + u**2 + v**2)
     weights = torch.from_numpy(ray_weights(geometry))[:, None, :] * cosine
-    magnification = distance / geometry.source_to_isocentre
     weighted, geometry = centred(y * weights.to(y), geometry)
-    q = ramp_filter(weighted, geometry.column_spacing / magnification, window)
+    q = ramp_filter(weighted, geometry.column_spacing / geometry.magnification, window)
     if q.device.type == "cpu" and has_numba():
         return _with_numba(q, geometry, grid)
     return _with_torch(q, geometry, grid)

@@ -35,7 +35,7 @@ def rays_of(geometry: ParallelBeam | FanBeam) -> Rays:
     theta = np.asarray(geometry.angles, dtype=np.float64)[:, None]
     u = np.asarray(geometry.column_positions(), dtype=np.float64)[None, :]
     cos, sin = np.cos(theta), np.sin(theta)
-    if isinstance(geometry, ParallelBeam):
+    if not geometry.divergent:
         # s = x cos + y sin is the distance from the axis; the beam runs along (-sin, cos).
         return _flat(u * cos, u * sin, -sin + 0 * u, cos + 0 * u)
     # Along the central ray and along u, seen from the source.

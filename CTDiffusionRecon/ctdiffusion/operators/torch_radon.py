@@ -3,6 +3,9 @@
 The library works in pixels, about the array's centre, with conventions of its own for each beam, and its
 back-projection is not the exact transpose of its projection (about 1-2 % on random data). The adapter always gives it
 unit voxels, wraps the angles and does the lengths in mm here.
+
+What was run: the tests, against an emulation of the library's conventions on a CPU. The library itself and its kernels
+have not been run through this adapter; it is never chosen by itself.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..scan.beams import ConeBeam, FanBeam, Geometry, Grid
+from ..scan.beams import Geometry, Grid
 from .base import LinearOperator
 from .fbp import fbp
 from .fdk import fdk
@@ -72,18 +75,18 @@ class TorchRadonOperator(LinearOperator):
         self._pixel = grid.spacing[2]
         self._padding_u = _padding(geometry.column_offset, geometry.column_spacing, "column_offset")
         self._padding_v = (0, 0)
-        if isinstance(geometry, ConeBeam):
+        if not geometry.is_stack:
             self._padding_v = _padding(geometry.row_offset, geometry.row_spacing, "row_offset")
         angles = torch.tensor([_wrapped(_sense(geometry, theta)) for theta in geometry.angles], device=device)
         # A fan's columns run the other way.
-        self._flipped = isinstance(geometry, FanBeam)
+        self._flipped = geometry.is_stack and geometry.divergent
         self._scale = _scale(geometry, grid).to(device)
         self._radons = [self._radon(library, part) for part in torch.split(angles, VIEWS_PER_CALL)]
 
     def forward(self, x: Tensor) -> Tensor:
         check_volume(x, self.geometry, self.grid)
         volume = x.detach().to(self._device, torch.float32)
-        if isinstance(self.geometry, ConeBeam):
+        if not self.geometry.is_stack:
             y = torch.cat([radon.forward(volume[None].contiguous())[0] for radon in self._radons])
         else:
             y = torch.cat([self._by_fours(part, "forward") for part in torch.split(volume, SLICES_PER_CALL)])
@@ -97,7 +100,7 @@ class TorchRadonOperator(LinearOperator):
         data = torch.nn.functional.pad(data, (*self._padding_u, *self._padding_v))
         if self._flipped:
             data = data.flip(-1)
-        if isinstance(self.geometry, ConeBeam):
+        if not self.geometry.is_stack:
             parts = torch.split(data, VIEWS_PER_CALL)
             x = sum(radon.backward(p[None].contiguous())[0] for radon, p in zip(self._radons, parts, strict=True))
         else:
@@ -107,7 +110,7 @@ class TorchRadonOperator(LinearOperator):
     def fbp(self, y: Tensor, window: str = "ram-lak") -> Tensor:
         # Not the library's filter: it knows neither fan weights nor unequal views.
         check_projections(y, self.geometry)
-        if isinstance(self.geometry, ConeBeam):
+        if not self.geometry.is_stack:
             return fdk(y, self.geometry, self.grid, window)
         return fbp(y, self.geometry, self.grid, window)
 
@@ -127,14 +130,14 @@ class TorchRadonOperator(LinearOperator):
     def _cropped(self, y: Tensor) -> Tensor:
         (left, right), (top, bottom) = self._padding_u, self._padding_v
         y = y[..., left : y.shape[-1] - right]
-        return y[..., top : y.shape[-2] - bottom, :] if isinstance(self.geometry, ConeBeam) else y
+        return y if self.geometry.is_stack else y[..., top : y.shape[-2] - bottom, :]
 
     def _radon(self, library: Any, angles: Tensor) -> Any:
         geometry, pixel = self.geometry, self._pixel
         columns = geometry.columns + sum(self._padding_u)
         spacing = geometry.column_spacing / pixel
         slices, rows, width = self.grid.shape
-        if isinstance(geometry, ConeBeam):
+        if not geometry.is_stack:
             radon = library.ConeBeam(
                 columns,
                 angles,
@@ -147,7 +150,7 @@ class TorchRadonOperator(LinearOperator):
             )
             radon.volume.set_size(slices, rows, width)
             return radon
-        if isinstance(geometry, FanBeam):
+        if geometry.divergent:
             radon = library.FanBeam(
                 columns,
                 angles,
@@ -165,9 +168,9 @@ class TorchRadonOperator(LinearOperator):
 
 def _sense(geometry: Geometry, theta: float) -> float:
     """The library's angle for our view angle."""
-    if isinstance(geometry, ConeBeam):
+    if not geometry.is_stack:
         return theta
-    return math.pi - theta if isinstance(geometry, FanBeam) else -theta
+    return math.pi - theta if geometry.divergent else -theta
 
 
 def _wrapped(angle: float) -> float:
@@ -187,7 +190,7 @@ def _padding(offset: float, spacing: float, name: str) -> tuple[int, int]:
 def _scale(geometry: Geometry, grid: Grid) -> Tensor:
     """mm per unit of the library's line integrals; per detector pixel for a cone with unequal voxels."""
     pixel = grid.spacing[2]
-    if not isinstance(geometry, ConeBeam):
+    if geometry.is_stack:
         return torch.tensor(pixel, dtype=torch.float32)
     u = torch.tensor(geometry.column_positions(), dtype=torch.float64)[None, :]
     v = torch.tensor(geometry.row_positions(), dtype=torch.float64)[:, None]
@@ -202,9 +205,9 @@ def _check_supported(geometry: Geometry, grid: Grid) -> None:
         raise ValueError(f"grid spacing: torch-radon needs square pixels, got {dy:g} x {dx:g} mm")
     if any(abs(c) > 1e-9 for c in grid.centre):
         raise ValueError(f"grid centre: torch-radon needs the grid on the isocentre, got {grid.centre} mm")
-    if isinstance(geometry, FanBeam) and geometry.curved:
+    if geometry.curved:
         raise ValueError("curved: torch-radon has flat detectors only")
-    if isinstance(geometry, (FanBeam, ConeBeam)):
+    if geometry.divergent:
         rest = geometry.source_to_detector - geometry.source_to_isocentre
         if rest <= grid.corner_radius:
             raise ValueError(

@@ -9,13 +9,10 @@ take other sizes. All were trained on a detector about the axis, one column per 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
-from ..scan.beams import FULL_TURN, ConeBeam, FanBeam, Geometry, Grid, ParallelBeam
+from ..scan.beams import Geometry, Grid
 from .prior import PriorInfo, pixel_warnings
 
-# Largest departure from equal spacing, in parts of the spacing.
-UNEQUAL = 1e-2
 # The limits of the detector come from FBPConvNet on a held-out slice, one property changed at a time.
 # Widest column at the isocentre, in pixels, of which nothing is said, and that is taken. At 30 (126) views the error
 # grows by 3 % (14 %) at 1.5 pixels, 10 % (89 %) at 2.5, 34 % (179 %) at 4; columns down to a quarter of a pixel cost
@@ -26,16 +23,6 @@ SEEN = 0.98
 # Largest shift of the detector for images, in parts of its width: 3 % cost nothing, 11 % a tenth. A sinogram is shown
 # to the network as it is, and mirrored about the axis: none.
 SHIFT = 0.02
-
-
-def views_per_turn(geometry: Geometry) -> int | None:
-    """Views on a full turn of an equally spaced scan, or None for any other.
-
-    A fan has to go round; a parallel beam may also cover half a turn, whose mirror image is the other half.
-    """
-    if isinstance(geometry, ParallelBeam) and _equispaced(geometry.angles, math.pi):
-        return 2 * geometry.views
-    return geometry.views if _equispaced(geometry.angles, FULL_TURN) else None
 
 
 def check_scan(info: PriorInfo, geometry: Geometry, grid: Grid) -> tuple[int, list[str]]:
@@ -51,19 +38,19 @@ def check_scan(info: PriorInfo, geometry: Geometry, grid: Grid) -> tuple[int, li
     """
     scan = info.scan
     # What the network sees as one step, in mm.
-    pitch = _pitch(geometry) if info.domain == "sinogram" else grid.in_plane_spacing
+    pitch = geometry.pitch if info.domain == "sinogram" else grid.in_plane_spacing
     differences = []
     kinds = scan.get("kinds", ["fan", "parallel"])
-    if isinstance(geometry, ConeBeam) or geometry.kind not in kinds:
+    if not geometry.is_stack or geometry.kind not in kinds:
         differences.append(f"the geometry is {geometry.kind}, not {' or '.join(kinds)}")
-    turn = views_per_turn(geometry)
+    turn = geometry.views_per_turn
     if turn is None:
         differences.append("the views are not equally spaced over a full turn (parallel: half a turn)")
     elif "views_per_turn" in scan:
         fewest, most = scan["views_per_turn"]
         if not 0.9 * fewest <= turn <= 1.1 * most:
             differences.append(f"{turn} views per full turn, not {fewest} to {most}")
-    if isinstance(geometry, FanBeam) and "source_to_isocentre_px" in scan:
+    if geometry.divergent and "source_to_isocentre_px" in scan:
         nearest, farthest = scan["source_to_isocentre_px"]
         distance = geometry.source_to_isocentre / pitch
         if not 0.95 * nearest <= distance <= 1.05 * farthest:
@@ -86,12 +73,12 @@ def _detector(info: PriorInfo, geometry: Geometry, grid: Grid) -> tuple[list[str
     sinogram = info.domain == "sinogram"
     if abs(geometry.column_offset) > (0.0 if sinogram else SHIFT * geometry.columns * geometry.column_spacing):
         differences.append("the detector is off the axis")
-    if isinstance(geometry, FanBeam) and geometry.curved:
+    if geometry.curved:
         if sinogram:
             differences.append("the detector is curved")
         else:
             warnings.append(f"prior {info.name} was trained on flat detectors, this one is curved")
-    column = _pitch(geometry)
+    column = geometry.pitch
     wide = column / grid.in_plane_spacing
     if wide > WIDE:
         text = f"a detector column is {column:.3g} mm at the isocentre, {wide:.2g} pixels"
@@ -104,17 +91,3 @@ def _detector(info: PriorInfo, geometry: Geometry, grid: Grid) -> tuple[list[str
     if seen < SEEN * needed:
         differences.append(f"the detector sees a disc of radius {seen:.1f} mm, the field of view needs {needed:.1f} mm")
     return differences, warnings
-
-
-def _pitch(geometry: Geometry) -> float:
-    """The detector column at the isocentre in mm."""
-    if isinstance(geometry, ParallelBeam):
-        return geometry.column_spacing
-    return geometry.column_spacing * geometry.source_to_isocentre / geometry.source_to_detector
-
-
-def _equispaced(angles: Sequence[float], period: float) -> bool:
-    place = sorted(a % period for a in angles)
-    step = period / len(place)
-    gaps = [b - a for a, b in zip(place, [*place[1:], place[0] + period], strict=True)]
-    return all(abs(gap - step) <= UNEQUAL * step for gap in gaps)

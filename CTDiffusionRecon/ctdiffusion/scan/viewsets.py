@@ -6,9 +6,11 @@ import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-__all__ = ["FULL_TURN", "checked_angles", "equispaced", "limited_angle", "spread", "whole_turn"]
+__all__ = ["FULL_TURN", "checked_angles", "equally_spaced", "equispaced", "limited_angle", "spread", "whole_turn"]
 
 FULL_TURN = 2.0 * math.pi
+# Largest departure from equal spacing, in parts of the spacing.
+UNEQUAL = 1e-2
 
 
 def equispaced(count: int, arc: float = FULL_TURN, start: float = 0.0) -> tuple[float, ...]:
@@ -23,6 +25,14 @@ def equispaced(count: int, arc: float = FULL_TURN, start: float = 0.0) -> tuple[
         hint = " (degrees given as radians?)" if arc > FULL_TURN else ""
         raise ValueError(f"arc must be within (0, 2 pi] radians, got {arc:g}{hint}")
     return tuple(start + arc * k / count for k in range(count))
+
+
+def equally_spaced(angles: Sequence[float], period: float) -> bool:
+    """Whether the angles, in any order, go round the circle of `period` radians in equal steps, to `UNEQUAL` of one."""
+    place = sorted(a % period for a in angles)
+    step = period / len(place)
+    gaps = [b - a for a, b in zip(place, [*place[1:], place[0] + period], strict=True)]
+    return all(abs(gap - step) <= UNEQUAL * step for gap in gaps)
 
 
 def limited_angle(count: int, start: float, span: float) -> tuple[float, ...]:

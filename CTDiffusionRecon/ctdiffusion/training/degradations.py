@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..operators.base import LinearOperator
 from ..operators.factory import make_operator
-from ..scan.beams import FanBeam, Grid, ParallelBeam, equispaced
+from ..scan.beams import Geometry, Grid, equispaced
 from ..scan.machines import default_geometry, reference_fan
 from .cache import CachedVolume, full_field
 from .madefrom import refuse_if, spacings_of, volumes_differ, volumes_record
@@ -56,7 +56,7 @@ class Degradations:
     weight: NDArray[np.float64]
 
 
-def scan_of(beam: str, views: int, grid: Grid) -> FanBeam | ParallelBeam:
+def scan_of(beam: str, views: int, grid: Grid) -> Geometry:
     """The scan of `beam` with `views` per full turn; a parallel beam sees half of them on half a turn.
 
     Raises:
@@ -67,11 +67,8 @@ def scan_of(beam: str, views: int, grid: Grid) -> FanBeam | ParallelBeam:
     if beam not in BEAMS:
         raise ValueError(f"beam: {beam!r} is unknown (known: {', '.join(BEAMS)})")
     if beam == "parallel":
-        geometry = default_geometry("parallel", equispaced(max(1, views // 2), np.pi), grid)
-    else:
-        geometry = default_geometry("fan", equispaced(views), grid)
-    assert isinstance(geometry, (FanBeam, ParallelBeam))
-    return geometry
+        return default_geometry("parallel", equispaced(max(1, views // 2), np.pi), grid)
+    return default_geometry("fan", equispaced(views), grid)
 
 
 def write_degradations(

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ...operators.factory import make_operator
-from ...scan.beams import ConeBeam, FanBeam, Grid, ParallelBeam
+from ...scan.beams import FanBeam, Grid, ParallelBeam
 from ...scan.projections import Projections
 from ...solvers.cgls import cgls
 
@@ -59,7 +59,7 @@ def check_consistency(projections: Projections) -> Consistency:
     warnings = []
     shift, shifted = _best_shift(data, beam, grid, residual)
     columns = shift / projections.geometry.column_spacing
-    if isinstance(beam, FanBeam):
+    if beam.divergent:
         reversed_residual = _residual(data.flip(-1), replace(beam, column_offset=-beam.column_offset), grid)
         if reversed_residual < WRONG_SENSE_BETTER * min(residual, shifted):
             warnings.append(
@@ -78,15 +78,12 @@ def check_consistency(projections: Projections) -> Consistency:
 def _thinned(projections: Projections) -> tuple[Tensor, ParallelBeam | FanBeam]:
     """One slice `[1, view, column]` with few views and binned columns, and the geometry that belongs to it."""
     beam, data = projections.geometry, projections.data.cpu()
-    if isinstance(beam, ConeBeam):
+    if beam.is_stack:
+        data = data[int(data.square().sum((1, 2)).argmax())][None]
+    else:
         heights = torch.tensor(beam.row_positions())
         data = data[:, int(heights.abs().argmin())][None]
-        beam = FanBeam(
-            beam.angles, beam.source_to_isocentre, beam.source_to_detector, beam.columns, beam.column_spacing,
-            beam.column_offset,
-        )  # fmt: skip
-    else:
-        data = data[int(data.square().sum((1, 2)).argmax())][None]
+        beam = beam.central_fan()
     every = -(-beam.views // MOST_VIEWS)
     kept = list(range(0, beam.views, every))
     width = -(-beam.columns // MOST_COLUMNS)
@@ -105,7 +102,7 @@ def _thinned(projections: Projections) -> tuple[Tensor, ParallelBeam | FanBeam]:
 def _coarse_grid(beam: ParallelBeam | FanBeam) -> Grid:
     """Wider than the field of view, so that what stands outside has somewhere to go."""
     reach = 0.5 * beam.columns * beam.column_spacing + abs(beam.column_offset)
-    if isinstance(beam, FanBeam):
+    if beam.divergent:
         reach *= beam.source_to_isocentre / beam.source_to_detector
         reach = min(reach, 0.6 * beam.source_to_isocentre)
     side = 2.0 * reach / SIDE

@@ -58,11 +58,9 @@ def grid_of(description: Description, geometry: Geometry, rows: int, row_spacing
     Raises:
         ValueError: a detector that does not see the rotation axis.
     """
-    magnification = 1.0
-    if not isinstance(geometry, ParallelBeam):
-        magnification = geometry.source_to_detector / geometry.source_to_isocentre
-    voxel = geometry.column_spacing / magnification
-    height = row_spacing / magnification if isinstance(geometry, ConeBeam) else row_spacing
+    voxel = geometry.column_spacing / geometry.magnification
+    # The rows of a stack are slices, not shadows.
+    height = row_spacing if geometry.is_stack else row_spacing / geometry.magnification
     if geometry.is_stack and description.beam.row_spacing is None:
         height = voxel
     shape, spacing = description.grid_shape, description.grid_spacing

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import cast
 
 from torch import Tensor
@@ -14,7 +13,6 @@ from ...priors.kind_names import RESTORATION
 from ...priors.kinds import kind_of
 from ...priors.restorer import Restorer
 from ...priors.scan import check_scan
-from ...scan.beams import FanBeam, ParallelBeam, equispaced
 from ..problem import Problem
 
 
@@ -75,12 +73,6 @@ class Restoration:
         geometry = self.problem.projections.geometry
         if views == self.views:
             return self.problem.operator
-        assert isinstance(geometry, (FanBeam, ParallelBeam))
-        first = geometry.angles[0]
-        if isinstance(geometry, ParallelBeam):
-            angles = equispaced(max(1, round(views / 2)), math.pi, first)
-        else:
-            angles = equispaced(views, start=first)
         # Used a few times each: a stored matrix would cost more to build than it saves.
         device = self.problem.projections.data.device
-        return make_operator(replace(geometry, angles=angles), self.problem.grid, device, memory_limit=0)
+        return make_operator(geometry.over_a_turn(views), self.problem.grid, device, memory_limit=0)

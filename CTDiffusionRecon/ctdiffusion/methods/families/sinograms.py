@@ -24,7 +24,7 @@ from ...priors.prior import Prior
 from ...priors.scan import check_scan
 from ...samplers.schedule import geometric
 from ...samplers.sinogram import Levels, Stage, interpolate_linear, interpolate_turn, sample_sinogram
-from ...scan.beams import FULL_TURN, FanBeam, ParallelBeam, equispaced
+from ...scan.beams import FULL_TURN, equispaced
 from ..problem import Problem
 from .agreement import agreed
 from .sinogram_parameters import SinogramParameters
@@ -66,7 +66,6 @@ class Turn:
         """
         geometry, info = problem.projections.geometry, prior.info
         count, warnings = check_scan(info, geometry, problem.grid)
-        assert isinstance(geometry, (FanBeam, ParallelBeam))
         full = int(info.scan.get("full_views", count))
         stride = max(1, round(full / count))
         if abs(count * stride / full - 1.0) > STRETCH:
@@ -80,12 +79,13 @@ class Turn:
             )
         for text in warnings:
             problem.monitor.warn(text)
-        mirrored = isinstance(geometry, ParallelBeam) and geometry.views != count
+        # Only a parallel beam's half turn counts more views than were measured.
+        mirrored = geometry.views != count
         order, flipped = _by_direction(geometry.angles, mirrored)
         angles = equispaced(count * stride, start=geometry.angles[0])
         # Only its FBP is used: no matrix has to be stored.
         device = problem.projections.data.device
-        operator = make_operator(replace(geometry, angles=angles), problem.grid, device, memory_limit=0)
+        operator = make_operator(geometry.with_views(angles), problem.grid, device, memory_limit=0)
         return Turn(order, flipped, stride, count * stride, operator, mirrored)
 
     def rows(self, data: Tensor) -> Tensor:

@@ -196,7 +196,7 @@ def test_memory_is_limited() -> None:
 
 def test_repeated_values_are_refused(store: Path, tmp_path: Path) -> None:
     checkpoint = score_sde(random_network({"class": "NCSNpp", "width": 8, "noise_levels": 4}))
-    # Four bytes in the file, 5 GB when somebody computes with them.
+    # Four bytes in the file, 2.4 GB when somebody computes with them: refused before anybody does.
     checkpoint["model"]["module.sigmas"] = torch.ones(1).expand(600_000_000)
     with pytest.raises(ValueError, match="its values are repeated"):
         import_prior(save(checkpoint, tmp_path / "wide.pth"), ImportOptions())

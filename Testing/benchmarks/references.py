@@ -1,38 +1,62 @@
 """Projectors of other libraries, where they are installed: astra-toolbox (GPL-3) and itk-rtk (Apache-2.0).
 
-They are timed and compared, never used by the engine.
+They are timed and compared, never used by the engine; `projectors.py` beside this file does it.
 """
 
 from __future__ import annotations
 
 import importlib
 import math
+import sys
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import torch
+from ctdiffusion.benchmark.projectors import Candidates
+from ctdiffusion.scan.beams import ConeBeam, FanBeam, Geometry, Grid, ParallelBeam
 from torch import Tensor
 
-from ..scan.beams import ConeBeam, FanBeam, Geometry, Grid, ParallelBeam
+LIBRARIES = ("astra-toolbox", "itk-rtk")
 
 
-def has_astra(geometry: Geometry) -> bool:
-    """Whether ASTRA is here and can do this geometry on a CPU: no cones, no curved detectors."""
-    flat = isinstance(geometry, ParallelBeam) or (isinstance(geometry, FanBeam) and not geometry.curved)
-    return flat and find_spec("astra") is not None
+def references(geometry: Geometry, grid: Grid, device: torch.device) -> Candidates:
+    """The libraries that are here and can project this geometry on this device, by name."""
+    found: Candidates = {}
+    if device.type == "cpu" and geometry.is_stack and has_astra(geometry):
+        found["astra-toolbox"] = partial(AstraProjector, geometry, grid)
+    if device.type == "cpu" and not geometry.is_stack and has_rtk():
+        found["itk-rtk"] = partial(RtkProjector, geometry, grid)
+    return found
 
 
-def has_rtk(geometry: Geometry) -> bool:
+def has_astra(geometry: ParallelBeam | FanBeam) -> bool:
+    """Whether ASTRA is here and can do this geometry on a CPU: no curved detectors."""
+    return not geometry.curved and _importable("astra")
+
+
+def has_rtk() -> bool:
     """Whether ITK's RTK module is here; it is used for cone beams."""
-    return isinstance(geometry, ConeBeam) and find_spec("itk") is not None and find_spec("itk.RTKPython") is not None
+    return _importable("itk") and find_spec("itk.RTKPython") is not None
+
+
+def _importable(name: str) -> bool:
+    """Whether a library is here and loads; a wheel may want libraries of a GPU's driver that are missing."""
+    if find_spec(name) is None:
+        return False
+    try:
+        importlib.import_module(name)
+    except ImportError as error:
+        print(f"{name} is installed but cannot be imported: {error}", file=sys.stderr)
+        return False
+    return True
 
 
 class AstraProjector:
     """ASTRA's CPU projectors ("linear", for fans "line_fanflat"), one slice after the other."""
 
-    def __init__(self, geometry: Geometry, grid: Grid) -> None:
-        assert isinstance(geometry, (ParallelBeam, FanBeam))
+    def __init__(self, geometry: ParallelBeam | FanBeam, grid: Grid) -> None:
         astra = importlib.import_module("astra")
         _, rows, columns = grid.shape
         _, dy, dx = grid.spacing
@@ -40,10 +64,10 @@ class AstraProjector:
         width, height = 0.5 * columns * dx, 0.5 * rows * dy
         # ASTRA's y runs upwards, against our rows.
         volume = astra.create_vol_geom(rows, columns, x - width, x + width, -y - height, -y + height)
-        kind = "parallel_vec" if isinstance(geometry, ParallelBeam) else "fanflat_vec"
+        kind = "fanflat_vec" if geometry.divergent else "parallel_vec"
         vectors = np.array([_vectors(geometry, theta) for theta in geometry.angles])
         scan = astra.create_proj_geom(kind, geometry.columns, vectors)
-        name = "linear" if isinstance(geometry, ParallelBeam) else "line_fanflat"
+        name = "line_fanflat" if geometry.divergent else "linear"
         self._operator: Any = astra.OpTomo(astra.create_projector(name, scan, volume))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -58,7 +82,7 @@ class AstraProjector:
 def _vectors(geometry: ParallelBeam | FanBeam, theta: float) -> tuple[float, ...]:
     """ASTRA's six numbers of one view: ray or source, detector centre, step along the detector; y upwards."""
     cos, sin, offset, step = math.cos(theta), math.sin(theta), geometry.column_offset, geometry.column_spacing
-    if isinstance(geometry, ParallelBeam):
+    if not geometry.divergent:
         return (-sin, -cos, offset * cos, -offset * sin, step * cos, -step * sin)
     source, rest = geometry.source_to_isocentre, geometry.source_to_detector - geometry.source_to_isocentre
     return (
@@ -69,8 +93,7 @@ def _vectors(geometry: ParallelBeam | FanBeam, theta: float) -> tuple[float, ...
 class RtkProjector:
     """RTK's Joseph projector and its back-projector, with the copies between torch and ITK that using it takes."""
 
-    def __init__(self, geometry: Geometry, grid: Grid) -> None:
-        assert isinstance(geometry, ConeBeam)
+    def __init__(self, geometry: ConeBeam, grid: Grid) -> None:
         self._itk: Any = importlib.import_module("itk")
         self._rtk: Any = self._itk.RTK
         self._geometry, self._grid = geometry, grid
