@@ -135,7 +135,7 @@ def test_nothing_heavy_is_imported():
         "from CTDiffusionReconLib.engine import dependencies, devices, estimate, priors, query\n"
         "from CTDiffusionReconLib.scene import fields, noderequest, provenance\n"
         "from CTDiffusionReconLib.panel import methodtext\n"
-        "from ctdiffusion.methods.registry import left_out, methods\n"
+        "from ctdiffusion.core.plugins import left_out\nfrom ctdiffusion.methods.registry import methods\n"
         "from ctdiffusion.scan.machines import MACHINES\n"
         "made = [request.request_for(method=name) for name in methods()]\n"
         "made += [request.request_for('superresolution', method=name) for name in methods('superresolution')]\n"

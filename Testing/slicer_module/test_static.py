@@ -246,7 +246,7 @@ def test_the_panel_opens_where_there_is_no_torch(tmp_path: Path) -> None:
         "panel = session.load_module(pathlib.Path(sys.argv[2]) / 'CTDiffusionRecon.py')\n"
         "panel.enter()\n"
         "import slicer, numpy\n"
-        "from ctdiffusion.methods.registry import left_out, methods\n"
+        "from ctdiffusion.core.plugins import left_out\nfrom ctdiffusion.methods.registry import methods\n"
         "volume = slicer.util.addVolumeFromArray(numpy.zeros((4, 32, 32), numpy.float32), name='CT')\n"
         "panel._parameterNode.inputVolume = volume\n"
         "for name in methods():\n"
