@@ -12,7 +12,7 @@ import pytest
 import slow_method  # noqa: F401 - registers the method "slow"
 from job_helpers import leftovers, make_input, make_job, process, reached, saved, slow, status_on_disk, wait_for
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")]
 LIMIT_S = 2.0
 
 

@@ -16,6 +16,8 @@ from ctdiffusion.jobs.events import read_events
 from ctdiffusion.jobs.worker import run_job
 from job_helpers import HERE, leftovers, make_input, make_job, process, result_of
 
+pytestmark = pytest.mark.slow
+
 FULL = OSError(28, "No space left on device")
 
 

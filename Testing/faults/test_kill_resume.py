@@ -13,7 +13,7 @@ import slow_method  # noqa: F401 - registers the method "slow"
 from ctdiffusion.jobs.worker import run_job
 from job_helpers import leftovers, make_job, process, reached, result_of, saved, slow, status_on_disk, wait_for
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")]
 STEPS = {"steps": 8}
 
 

@@ -14,6 +14,7 @@ from ctdiffusion.jobs.lock import JobBusy, JobLock, is_locked
 from ctdiffusion.jobs.reconstruction_spec import JobSpec
 from job_helpers import HERE, leftovers, make_input, make_job, process
 
+pytestmark = pytest.mark.slow
 ROUNDS = 15
 # Both processes have everything imported and start each round at the same moment.
 RACER = """

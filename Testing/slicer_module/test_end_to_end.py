@@ -10,6 +10,8 @@ import driving
 import numpy
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 def attribute(node: Any, name: str) -> str | None:
     value = node.GetAttribute("CTDiffusionRecon." + name)

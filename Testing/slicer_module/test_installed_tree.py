@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from slicer_standin import bootstrap
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 VERSION = "9.8.7+installed"
 

@@ -14,7 +14,10 @@ import driving
 import pytest
 from misbehaving_engine import interpreter
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="the interpreters of these tests are shell scripts")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name == "nt", reason="the interpreters of these tests are shell scripts"),
+]
 SHIPPED = Path(__file__).resolve().parents[2] / "Resources" / "Priors"
 
 
@@ -55,7 +58,7 @@ def test_paths_with_blanks_quotes_and_accents(fresh: Any, panel: Any, tmp_path: 
     """The real engine, called through such an interpreter, in such a job folder."""
     from CTDiffusionReconLib.engine import settings
 
-    place = tmp_path / "Größe 'n \"q\" $(x)"
+    place = tmp_path / 'Größe \'n "q" $(x)'
     place.mkdir()
     launcher = place / "my python"
     launcher.write_text(f'#!/bin/sh\nexec "{shutil.which("PythonSlicer")}" "$@"\n', encoding="utf-8")
