@@ -83,7 +83,7 @@ def _assumed(info: PriorInfo, result: Mapping[str, Any], preset: Preset, options
             yield assumption(f"that it belongs to one scan: {preset.scan['reference']}", "--preset")
     told = set(result.get("told", ()))
     for name, text in _lines(info, preset):
-        if name not in told and not options.given(name):
+        if name not in told and not options.says(name):
             unpublished = ", which nobody published" if name in preset.unpublished else ""
             yield assumption(text + unpublished, option_text(name))
     for text in preset.notes:

@@ -25,11 +25,12 @@ BY_KIND: dict[str, frozenset[str]] = {
 
 
 @dataclass(frozen=True)
-class ImportOptions:
+class ImportOptions(Settings):
     """What a checkpoint does not tell; whatever is left out comes from the tensors, the preset or the usual.
 
+    What belongs to the layout of a network is declared in `Settings`.
+
     Attributes:
-        layout: name of the layout, empty to recognise it.
         preset: name of the published configuration, empty for the likeliest.
         name: name of the pack, empty for the preset's.
         modality: CT or MR.
@@ -41,8 +42,6 @@ class ImportOptions:
         labels: slice-spacing labels that a network for several slices was trained on.
         same_slice_label: the one of them for the same slice several times.
         levels: views per turn of a restoring network's levels, falling.
-        head_channels, heads, heads_up, new_attention_order: attention of an ADM U-Net, see `Settings`.
-        resample_filter, skip_rescale, scale_by_sigma, centred, activation: of an NCSN++, see `Settings`.
         data_range: what 0 and 1 of the window are to the network.
         timesteps, betas, schedule, prediction: the noise of a network with timesteps, see `VPDenoiser`.
         preconditioning, data_deviation: of a network of EDM's, see `PreconditionedDenoiser`.
@@ -50,7 +49,6 @@ class ImportOptions:
         despite_trial: make the pack even if the network leaves test images no better than they were.
     """
 
-    layout: str = ""
     preset: str = ""
     name: str = ""
     modality: str = ""
@@ -58,19 +56,10 @@ class ImportOptions:
     window: tuple[float, float] | None = None
     spacing: tuple[float, float] | None = None
     image_size: int = 0
-    head_channels: int = 0
     licence: str = ""
     labels: tuple[int, ...] = ()
     same_slice_label: int | None = None
     levels: tuple[int, ...] = ()
-    heads: int = 0
-    heads_up: int = 0
-    new_attention_order: bool | None = None
-    resample_filter: tuple[float, ...] | None = None
-    skip_rescale: bool | None = None
-    scale_by_sigma: bool | None = None
-    centred: bool | None = None
-    activation: str = ""
     data_range: tuple[float, float] | None = None
     timesteps: int = 0
     betas: tuple[float, float] | None = None
@@ -117,7 +106,7 @@ class ImportOptions:
         """What of them the conversion itself needs."""
         return Settings(**{item.name: getattr(self, item.name) for item in fields(Settings)})
 
-    def given(self, name: str) -> bool:
+    def says(self, name: str) -> bool:
         """Whether the user said something to an option."""
         return bool(getattr(self, name) != type(self).__dataclass_fields__[name].default)
 
@@ -129,11 +118,11 @@ class ImportOptions:
         """
         every = frozenset().union(*BY_KIND.values())
         for name in sorted(every - BY_KIND.get(kind, frozenset())):
-            if self.given(name):
+            if self.says(name):
                 raise ValueError(f"{option_text(name)} means nothing for this network ({kind})")
         found: dict[str, Any] = {}
         for name, argument in _ARGUMENTS.items():
-            if self.given(name):
+            if self.says(name):
                 value = getattr(self, name)
                 found[argument] = list(value) if isinstance(value, tuple) else value
         if self.betas is not None:
